@@ -1,0 +1,29 @@
+//! The domain: types and rules. No input or output, no clock, no randomness; `now` comes in as an argument.
+
+pub mod account;
+pub mod cause;
+pub mod click;
+pub mod dispatch;
+pub mod event;
+pub mod hash;
+pub mod ids;
+pub mod outcome;
+pub mod pause;
+pub mod person;
+pub mod phone;
+pub mod platform;
+pub mod record;
+pub mod redact;
+pub mod retry;
+pub mod state;
+
+pub use account::{Account, Login, Mode};
+pub use cause::{Cause, Who};
+pub use click::{Click, ClickIds, ClickKind};
+pub use dispatch::{Dispatch, DispatchKey};
+pub use ids::{AccountId, ClientId, EventId, EventKey};
+pub use outcome::{Classification, Outcome, Verdict};
+pub use pause::Scope;
+pub use platform::{PerPlatform, Platform};
+pub use record::EventRecord;
+pub use state::State;

@@ -1,0 +1,82 @@
+//! Phone numbers in canonical form, by libphonenumber's rules.
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, enums::Region};
+
+/// Gives the number in E.164 with its leading `+`, or nothing if it cannot be one.
+///
+/// `country` (ISO 3166 alpha-2, upper case) is used for numbers without a country code; without it such a number gives
+/// nothing: a country code is never guessed. A leading `00` counts as `+`, as people write it, where the result is valid.
+pub fn canonical(number: &str, country: Option<&str>) -> Option<String> {
+    let trimmed = number.trim();
+    let region = country.and_then(|code| code.parse::<Region>().ok());
+    if let Some(digits) = trimmed.strip_prefix("00")
+        && let Ok(parsed) = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None)
+        && parsed.is_valid()
+    {
+        return Some(parsed.format_as(PhoneNumberFormat::E164).into_owned());
+    }
+    let parsed = PHONE_NUMBER_UTIL.parse(trimmed, region).ok()?;
+    PHONE_NUMBER_UTIL
+        .is_possible_number(&parsed)
+        .then(|| parsed.format_as(PhoneNumberFormat::E164).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Vectors {
+        vectors: Vec<Vector>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        form: String,
+        input: String,
+        default_region: Option<String>,
+        libphonenumber: Parsed,
+        canonical_e164: String,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Parsed {
+        e164: Option<String>,
+    }
+
+    #[test]
+    fn every_spelling_gives_what_libphonenumber_makes_of_it_and_00_counts_as_plus() {
+        let file = include_str!("../../tests/fixtures/phone_e164.json");
+        let vectors: Vectors = serde_json::from_str(file).unwrap();
+
+        let wrong: Vec<String> = vectors
+            .vectors
+            .iter()
+            .filter_map(|vector| {
+                let expected = match vector.form.as_str() {
+                    "00prefix" => Some(&vector.canonical_e164),
+                    _ => vector.libphonenumber.e164.as_ref(),
+                };
+                let given = canonical(&vector.input, vector.default_region.as_deref());
+                (given.as_ref() != expected).then(|| format!("{} -> {given:?}", vector.input))
+            })
+            .collect();
+
+        assert_eq!(vectors.vectors.len(), 1_200);
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn a_country_code_is_never_guessed() {
+        assert_eq!(canonical("(650) 555-1212", None), None);
+        assert_eq!(canonical("2133734253", None), None);
+        assert_eq!(canonical("(650) 555-1212", Some("US")).as_deref(), Some("+16505551212"));
+    }
+
+    #[test]
+    fn what_is_no_number_gives_nothing() {
+        for text in ["", "   ", "call me", "+", "12", "+1", &"9".repeat(10_000)] {
+            assert_eq!(canonical(text, Some("US")), None, "{}", text.len());
+        }
+    }
+}

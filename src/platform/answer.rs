@@ -1,0 +1,121 @@
+//! Answers: what came back, and what is read of it the same way everywhere.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::domain::{Cause, Outcome, Verdict, redact};
+
+/// An HTTP answer, whatever it says. That none came is not an answer: the sender marks that itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Header names in lower case, with their values.
+    pub headers: Vec<(String, String)>,
+    /// The body, cut at the limit that `http` reads.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The first header of this (lower-case) name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(header, _)| header == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The wait that a `Retry-After` header in seconds asks for; a date, a negative number or nonsense gives `None`. At most a day.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds: u64 = self.header("retry-after")?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds.min(24 * 60 * 60)))
+    }
+
+    /// The body as JSON, if it is.
+    pub fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The outcome of all dispatches when the body is nothing that the platform itself would write: judged by the status alone.
+    ///
+    /// A gateway's 502 or 504 may have been written after the platform took the bytes, so these are ambiguous, and so is a 2xx without the
+    /// platform's own body. Other 5xx, 408 and 429 are tried again. A 3xx or another 4xx is unreadable and tried again as well: an unknown
+    /// answer is never a verdict on the conversion.
+    pub fn without_platform_body(&self) -> Outcome {
+        let code = Some(format!("http_{}", self.status));
+        let message = None;
+        let verdict = match self.status {
+            200..=299 | 502 | 504 => Verdict::Ambiguous,
+            429 => Verdict::Deferred {
+                cause: Cause::RateLimited,
+                wait: self.retry_after(),
+            },
+            408 | 500..=599 => Verdict::Deferred {
+                cause: Cause::PlatformError,
+                wait: self.retry_after(),
+            },
+            _ => Verdict::Deferred {
+                cause: Cause::AnswerUnreadable,
+                wait: self.retry_after(),
+            },
+        };
+        Outcome { verdict, code, message }
+    }
+}
+
+/// An outcome with the platform's code and its (cleaned) words.
+pub fn outcome(verdict: Verdict, code: impl Into<String>, message: &str) -> Outcome {
+    let message = redact::text(message);
+    Outcome {
+        verdict,
+        code: Some(code.into()),
+        message: (!message.is_empty()).then_some(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&str, &str)]) -> Answer {
+        Answer {
+            status,
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            body: Bytes::from_static(b"<html>"),
+        }
+    }
+
+    #[test]
+    fn an_answer_that_nobody_understands_is_never_a_delivery_or_a_refusal() {
+        for status in 0..=999 {
+            let verdict = answer(status, &[]).without_platform_body().verdict;
+
+            assert!(
+                matches!(verdict, Verdict::Ambiguous | Verdict::Deferred { .. }),
+                "{status}: {verdict:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn retry_after_takes_seconds_and_at_most_a_day() {
+        let cases = [
+            ("30", Some(30)),
+            (" 5 ", Some(5)),
+            ("999999999", Some(86_400)),
+            ("-1", None),
+            ("soon", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(
+                answer(429, &[("retry-after", text)]).retry_after(),
+                seconds.map(Duration::from_secs),
+                "{text}"
+            );
+        }
+    }
+}

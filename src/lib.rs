@@ -6,3 +6,4 @@ compile_error!("crash points are for tests: never build a release with them");
 pub mod domain;
 pub mod platform;
 pub mod store;
+pub mod wire;

@@ -51,6 +51,8 @@ pub struct Event {
     pub consent: Consent,
     /// Further properties, passed on where a platform takes such.
     pub custom: serde_json::Map<String, serde_json::Value>,
+    /// Of the time (where one was given), value, currency and click IDs: tells a repetition from a contradiction.
+    pub fingerprint: [u8; 16],
 }
 
 impl Event {

@@ -97,6 +97,36 @@ fn looks_like_email(text: &str) -> bool {
         || text.to_ascii_lowercase().contains("%40")
 }
 
+/// Says whether some word of a text looks like an e-mail address.
+pub fn holds_email(text: &str) -> bool {
+    text.split(|c: char| c.is_whitespace() || "<>()[],;\"'".contains(c))
+        .any(looks_like_email)
+}
+
+/// Cuts texts that hold an e-mail address or are a phone number with its plus out of free properties, at any depth; so are keys that do.
+pub fn json_object(object: &mut serde_json::Map<String, serde_json::Value>) {
+    object.retain(|key, value| !is_personal_text(key) && keep(value));
+}
+
+fn keep(value: &mut serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => !is_personal_text(text),
+        serde_json::Value::Array(items) => {
+            items.retain_mut(keep);
+            true
+        }
+        serde_json::Value::Object(object) => {
+            json_object(object);
+            true
+        }
+        _ => true,
+    }
+}
+
+fn is_personal_text(text: &str) -> bool {
+    holds_email(text) || (text.trim().starts_with('+') && looks_like_phone(text))
+}
+
 /// A phone number: 8 to 15 digits with a leading plus, or with separators, and nothing else. A bare run of digits is as likely an order
 /// number or a time, and counts as a phone number only with a leading `00` or of 10 to 13 digits.
 fn looks_like_phone(text: &str) -> bool {

@@ -1,0 +1,63 @@
+//! Dispatch messages: what lies in the senders' queues, and the copies of failed ones in the dead queues.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Dispatch;
+
+/// The version of the message's form; a sender refuses what it does not know.
+pub const VERSION: i64 = 1;
+
+/// Header names of dispatch messages and their dead copies.
+pub mod header {
+    /// Version of the message's form.
+    pub const VERSION: &str = "relay-v";
+    /// The client.
+    pub const CLIENT: &str = "relay-client";
+    /// The ad account's number.
+    pub const ACCOUNT: &str = "relay-account";
+    /// When the event was first seen, RFC 3339.
+    pub const FIRST_SEEN: &str = "relay-first-seen";
+    /// How often the dispatch had failed when this message was made.
+    pub const DEAD_COUNT: &str = "relay-dead-count";
+    /// Why it failed, or why an inbound message is no event.
+    pub const CAUSE: &str = "relay-cause";
+    /// The platform's code.
+    pub const CODE: &str = "relay-code";
+    /// The platform's words (cleaned), or the field that is wrong.
+    pub const DETAIL: &str = "relay-detail";
+    /// How many attempts there were.
+    pub const ATTEMPTS: &str = "relay-attempts";
+    /// When it failed, RFC 3339.
+    pub const FAILED_AT: &str = "relay-failed-at";
+    /// The client that a webhook is for, where its payload does not tell.
+    pub const WEBHOOK_CLIENT: &str = "relay-client";
+}
+
+/// A dispatch message cannot be read: it is none of ours, or of another version.
+#[derive(Debug, thiserror::Error)]
+#[error("read a dispatch message")]
+pub struct UnreadableDispatch(#[source] serde_json::Error);
+
+/// Writes the message's body.
+pub fn encode(dispatch: &Dispatch) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Message<'a> {
+        v: i64,
+        #[serde(flatten)]
+        dispatch: &'a Dispatch,
+    }
+    serde_json::to_vec(&Message { v: VERSION, dispatch }).expect("a dispatch has only text keys")
+}
+
+/// Reads a message's body.
+pub fn decode(body: &[u8]) -> Result<Dispatch, UnreadableDispatch> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: i64,
+    }
+    let version: Version = serde_json::from_slice(body).map_err(UnreadableDispatch)?;
+    if version.v != VERSION {
+        return Err(UnreadableDispatch(serde::de::Error::custom("another version")));
+    }
+    serde_json::from_slice(body).map_err(UnreadableDispatch)
+}

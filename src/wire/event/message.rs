@@ -1,0 +1,194 @@
+//! The funnel event's JSON form; the JSON Schema in `schemas/messages` is generated from it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use super::Malformed;
+use crate::{
+    domain::{
+        Cause,
+        event::{ActionSource, Permission},
+    },
+    wire::fields::{Amount, Moment, Text, Texts},
+};
+
+/// One funnel step of one person. Required are `client_id` and `event_name`, and for Purchase and Subscribe `value` (and `currency`, unless the
+/// client has a default). Blank texts and nulls count as absent; unknown fields are ignored.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub struct FunnelEvent {
+    /// 1 to 64 visible ASCII characters, equal to the browser pixel's event ID. Missing: derived from `order_id`, else the message ID, else the body.
+    #[serde(default)]
+    pub event_id: Option<Text>,
+    /// The advertiser, as it is named in the accounts file.
+    pub client_id: Text,
+    /// Meta's standard name such as Purchase, Lead, AddToCart; any other is a custom event.
+    pub event_name: Text,
+    /// When it happened; missing: the message's timestamp, else when it was first seen.
+    #[serde(default)]
+    pub event_time: Option<Moment>,
+    /// Where it happened; missing: website.
+    #[serde(default)]
+    pub action_source: Option<ActionSource>,
+    /// The page's full URL; click IDs are read from its query.
+    #[serde(default)]
+    pub source_url: Option<Text>,
+    /// The URL of the page before.
+    #[serde(default)]
+    pub referrer_url: Option<Text>,
+    /// Click IDs and browser IDs; one given here beats the one in the URL.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub click: ClickFields,
+    /// The person.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub user: UserFields,
+    /// What it is worth.
+    #[serde(default)]
+    pub value: Option<Amount>,
+    /// ISO 4217.
+    #[serde(default)]
+    pub currency: Option<Text>,
+    /// The order's number.
+    #[serde(default)]
+    pub order_id: Option<Text>,
+    /// What was bought or looked at.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub contents: Vec<ContentFields>,
+    /// What the person allowed; what is not said is not claimed.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub consent: ConsentFields,
+    /// Further properties, passed on where a platform takes such.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub custom: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Click IDs and browser IDs, each opaque and in its own case.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ClickFields {
+    /// Meta's `_fbc` cookie.
+    pub fbc: Option<Text>,
+    /// Meta's `_fbp` cookie.
+    pub fbp: Option<Text>,
+    /// Meta's URL parameter.
+    pub fbclid: Option<Text>,
+    /// Meta's Click-to-WhatsApp click ID.
+    pub ctwa_clid: Option<Text>,
+    /// Google's click ID.
+    pub gclid: Option<Text>,
+    /// Google's, app conversions on iOS.
+    pub gbraid: Option<Text>,
+    /// Google's, web conversions on iOS.
+    pub wbraid: Option<Text>,
+    /// TikTok's click ID.
+    pub ttclid: Option<Text>,
+    /// TikTok's `_ttp` cookie.
+    pub ttp: Option<Text>,
+    /// When the person clicked, if known.
+    pub clicked_at: Option<Moment>,
+}
+
+/// The person, in plain text or hashed.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct UserFields {
+    /// E-mail address or addresses.
+    pub email: Texts,
+    /// Phone number or numbers, best in E.164.
+    pub phone: Texts,
+    /// Your own ID or IDs of the person, the same that the browser pixel sends.
+    pub external_id: Texts,
+    /// Given name.
+    pub first_name: Option<Text>,
+    /// Family name.
+    pub last_name: Option<Text>,
+    /// City.
+    pub city: Option<Text>,
+    /// State or region.
+    pub state: Option<Text>,
+    /// Postal code.
+    pub postal_code: Option<Text>,
+    /// ISO 3166 alpha-2.
+    pub country: Option<Text>,
+    /// YYYY-MM-DD or YYYYMMDD.
+    pub date_of_birth: Option<Text>,
+    /// f or m.
+    pub gender: Option<Text>,
+    /// The browser's public IP address.
+    pub ip: Option<Text>,
+    /// The browser's user agent.
+    pub user_agent: Option<Text>,
+}
+
+/// One product.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ContentFields {
+    /// Its ID in the catalogue.
+    pub id: Option<Text>,
+    /// How many.
+    pub quantity: Option<u32>,
+    /// Price of one.
+    pub price: Option<Amount>,
+    /// Its name.
+    pub name: Option<Text>,
+    /// Its category.
+    pub category: Option<Text>,
+    /// Its brand.
+    pub brand: Option<Text>,
+}
+
+/// What the person allowed.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ConsentFields {
+    /// To send data about them to the platform for ads.
+    pub ad_user_data: Option<Permission>,
+    /// To use it for personalised ads.
+    pub ad_personalization: Option<Permission>,
+    /// Meta's and TikTok's Limited Data Use.
+    pub limited_data_use: Option<bool>,
+}
+
+fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads the JSON; what serde says about a value is thrown away, since it may quote it.
+pub(super) fn read(body: &[u8]) -> Result<FunnelEvent, Malformed> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let message: FunnelEvent = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        if !error.is_data() {
+            return Malformed {
+                cause: Cause::MalformedJson,
+                field: None,
+            };
+        }
+        let text = error.to_string();
+        match text
+            .strip_prefix("missing field `")
+            .and_then(|rest| rest.split_once('`'))
+        {
+            Some((field, _)) if path == "." => Malformed::new(Cause::MissingField, field),
+            Some((field, _)) => Malformed::new(Cause::MissingField, &format!("{path}.{field}")),
+            None if path == "." => Malformed::new(Cause::WrongType, "the whole message"),
+            None => Malformed::new(Cause::WrongType, &known_path(&path)),
+        }
+    })?;
+    deserializer.end().map_err(|_| Malformed {
+        cause: Cause::MalformedJson,
+        field: None,
+    })?;
+    Ok(message)
+}
+
+/// A path without the names that a producer chose: `custom` holds keys of its own.
+fn known_path(path: &str) -> String {
+    if path.starts_with("custom") {
+        "custom".to_owned()
+    } else {
+        path.chars().take(64).collect()
+    }
+}

@@ -1,0 +1,5 @@
+//! The wire: messages in and out, as JSON and headers. Pure.
+
+pub mod dispatch;
+pub mod event;
+pub mod fields;

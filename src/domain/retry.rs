@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::platform::Platform;
+
 /// How long after the first ambiguous attempt Meta and TikTok certainly still recognise a repetition; both say 48 hours.
 pub const AMBIGUITY_WINDOW: TimeDelta = TimeDelta::hours(47);
 
@@ -60,6 +62,18 @@ pub fn next_try(now: DateTime<Utc>, delay: Duration, wait: Option<Duration>, dea
         Next::At(last)
     } else {
         Next::DeadlinePassed
+    }
+}
+
+/// The deadline of a dispatch whose first attempt without an answer was at `first_ambiguous_at`: Meta and TikTok recognise repetitions for 48 hours only.
+pub fn ambiguous_deadline(
+    platform: Platform,
+    deadline: DateTime<Utc>,
+    first_ambiguous_at: DateTime<Utc>,
+) -> DateTime<Utc> {
+    match platform {
+        Platform::Google => deadline,
+        Platform::Meta | Platform::Tiktok => deadline.min(first_ambiguous_at + AMBIGUITY_WINDOW),
     }
 }
 

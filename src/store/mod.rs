@@ -1,6 +1,11 @@
 //! Postgres: the ledger, the directory of clients and ad accounts, pauses. The only place that knows SQL.
 
+pub mod keeping;
 pub mod migrations;
+mod pauses;
 pub mod pool;
+pub mod routing;
+mod rows;
+pub mod sending;
 
 pub use pool::{Store, StoreError, StoreSettings};

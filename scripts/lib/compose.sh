@@ -8,9 +8,11 @@ docker_runs() {
 
 # compose DIR ARGUMENTS...: docker compose with the project and the settings of the set in DIR.
 compose() {
-  local dir=$1
+  local dir=$1 project
   shift
-  docker compose --project-name "conversion-relay-$(basename "$dir")" --file "$root/docker-compose.yml" \
+  # The folder's path makes it unique: two clones may both have a set of this name.
+  project=conversion-relay-$(basename "$dir" | tr -cd a-z0-9)-$(printf %s "$dir" | cksum | cut -d' ' -f1)
+  docker compose --project-name "$project" --file "$root/docker-compose.yml" \
     --env-file "$dir/compose.env" "$@" </dev/null >&2 9>&-
 }
 
@@ -44,6 +46,17 @@ compose_up() {
   done
 }
 
+# compose_instance SERVICE start|kill|stop|remove DIR FAST
+compose_instance() {
+  case $2 in
+    start) compose_up "$3" "$4" "$1" ;;
+    kill) compose "$3" kill "$1" ;;
+    stop) compose "$3" stop "$1" ;;
+    remove) compose_down "$3" ;;
+  esac
+}
+
+# compose_down DIR: ends whatever runs for DIR, and removes its data.
 compose_down() {
   [ ! -s "$1/compose.env" ] || compose "$1" --profile relay down --volumes --remove-orphans
   release_ports "$1"

@@ -5,28 +5,30 @@
 instance() {
   local service=$1 action=$2 dir=$3 fast=$4
   if [ "$action" = start ]; then
-    require_services "$service"
     mkdir -p "$dir"
+    printf '%s\n' "$service" >"$dir/service"
+    if ! "${service}_programs" >/dev/null && docker_runs; then touch "$dir/in-docker"; fi
+    [ -e "$dir/in-docker" ] || require_services "$service"
   elif [ ! -d "$dir" ]; then
     [ "$action" = remove ] || fail "no such instance: $dir"
     return 0
   fi
   (
     flock 9
-    case $action in
-      start) "${service}_start" "$dir" "$fast" ;;
-      remove) instance_remove "$service" "$dir" ;;
-      *) "${service}_$action" "$(instance_home "$dir")" ;;
-    esac
+    if [ -e "$dir/in-docker" ]; then
+      compose_instance "$service" "$action" "$dir" "$fast"
+    else
+      case $action in
+        start) "${service}_start" "$dir" "$fast" ;;
+        remove) "${service}_kill" "$(instance_home "$dir")" ;;
+        *) "${service}_$action" "$(instance_home "$dir")" ;;
+      esac
+    fi
+    if [ "$action" = remove ]; then
+      release_ports "$dir"
+      rm -rf "$(instance_home "$dir")" "$dir"
+    fi
   ) 9>"$dir/lock"
-}
-
-instance_remove() {
-  local service=$1 dir=$2 home
-  home=$(instance_home "$dir")
-  "${service}_kill" "$home"
-  release_ports "$dir"
-  rm -rf "$home" "$dir"
 }
 
 # instance_home DIR [USER]: where its files are. This is DIR, unless its path has spaces (RabbitMQ's scripts split them)

@@ -35,8 +35,8 @@ require_services() {
 # require_build_tools: cargo, which we do not install, and a C compiler, for the crates aws-lc-sys and ring.
 # cmake, Go and libclang are not needed: aws-lc-sys brings what it would generate for the usual platforms.
 require_build_tools() {
-  command -v cargo >/dev/null || [ ! -x "$HOME/.cargo/bin/cargo" ] || PATH=$HOME/.cargo/bin:$PATH
-  command -v cargo >/dev/null || fail "cargo is missing: install a Rust toolchain from https://rustup.rs, then run this again"
+  command -v cargo >/dev/null ||
+    fail "cargo is missing: install a Rust toolchain from https://rustup.rs (if you have one: is ~/.cargo/bin on the PATH?)"
   command -v cc >/dev/null || install_packages "a C compiler, to build the TLS library" gcc libc6-dev
 }
 

@@ -30,6 +30,7 @@ set_start() {
       [ -z "${RELAY_MANAGEMENT_URL:-}" ] || printf '%s\n' "RELAY_MANAGEMENT_URL=$RELAY_MANAGEMENT_URL"
     fi
     [ -z "${RELAY_DATABASE_URL:-}" ] || printf '%s\n' "RELAY_DATABASE_URL=$RELAY_DATABASE_URL"
+    printf '%s\n' "RELAY_INSTANCES=$dir/instances"
     if [ ${#wanted[@]} -eq 0 ]; then
       :
     elif [ ! -d "$dir/rabbitmq" ] && [ ! -d "$dir/postgres" ] && docker_runs; then
@@ -45,13 +46,15 @@ set_start() {
 
 # set_down NAME
 set_down() {
-  local dir=$sets/$1
+  local dir=$sets/$1 part
   [ -d "$dir" ] || return 0
   (
     flock 9
+    # Also what a test started in RELAY_INSTANCES and could not remove.
+    for part in "$dir/rabbitmq" "$dir/postgres" "$dir"/instances/*; do
+      [ ! -f "$part/service" ] || instance "$(<"$part/service")" remove "$part" no
+    done
     compose_down "$dir"
-    instance rabbitmq remove "$dir/rabbitmq" no
-    instance postgres remove "$dir/postgres" no
     rm -rf "$dir"
   ) 9>"$dir/lock"
   say "Stopped and removed: $1"

@@ -13,7 +13,7 @@ set_up() {
     set_start "$name" "$fast"
   ) 9>"$dir/lock"
   set_print "$name"
-  say "Addresses: .relay/services/$name/env"
+  say "With passwords, to be sourced: .relay/services/$name/env"
 }
 
 set_start() {
@@ -75,16 +75,19 @@ set_status() {
   [ "$any" = yes ] || say "Nothing was started by scripts/services up."
 }
 
-# set_print NAME: where its services are and whether they answer.
+# set_print NAME: where its services are, without passwords, and whether they answer.
 set_print() {
-  local dir=$sets/$1 line url address
+  local dir=$sets/$1 line url address credentials
   printf '%s\n' "$1"
   while IFS= read -r line; do
     case $line in RELAY_*_URL=*) ;; *) continue ;; esac
     url=${line#*=}
     address=${url##*@}
-    address=${address%%/*}
-    port_answers_at "$address" && line+="  (up)" || line+="  (does not answer)"
+    address=${address%%[/?]*}
+    credentials=${url#*://}
+    credentials=${credentials%@*}
+    if [[ $url == *@* ]]; then line=${line/"$credentials@"/"${credentials%%:*}:***@"}; fi
+    if port_answers_at "$address"; then line+="  (up)"; else line+="  (does not answer)"; fi
     printf '  %s\n' "$line"
   done <"$dir/env"
 }

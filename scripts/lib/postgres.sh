@@ -4,9 +4,12 @@
 # postgres_start DIR FAST: starts it, if it does not run, and prints where it is.
 postgres_start() {
   local dir=$1 fast=$2 user home programs password postgres_port
-  # Postgres refuses to run as root; its package brings a user.
   user=$(id -un)
-  [ "$(id -u)" != 0 ] || user=postgres
+  if [ "$(id -u)" = 0 ]; then
+    # Postgres refuses to run as root. Its package brings a user; one built by hand may not.
+    user=postgres
+    id "$user" >/dev/null 2>&1 || user=nobody
+  fi
   home=$(instance_home "$dir" "$user")
   programs=$(postgres_programs)
   password=$(instance_secret "$home/password")

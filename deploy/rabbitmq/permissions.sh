@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# The rights of each user of the broker. Make the users first (`rabbitmqctl add_user NAME`), then run this once a vhost.
+# Usage: deploy/rabbitmq/permissions.sh VHOST        RABBITMQCTL may name another rabbitmqctl.
+# With another name prefix than "conversions.", change it here, too.
+set -euo pipefail
+
+vhost=${1:?usage: permissions.sh VHOST}
+
+# allow USER CONFIGURE WRITE READ
+allow() { ${RABBITMQCTL:-rabbitmqctl} set_permissions --vhost "$vhost" "$@"; }
+
+#     user            configure         write                            read
+# Makes the exchanges, queues and bindings (`topology apply`).
+allow relay-topology  '^conversions\.'  '^conversions\.'                 '^conversions\.'
+# Publishes events and webhooks, and reads nothing: personal data stays on the raw side.
+allow relay-producer  '^$'              '^conversions\.events$'          '^$'
+allow relay-router    '^$'              '^conversions\.(work|dead)$'     '^conversions\.in\.'
+allow relay-sender    '^$'              '^conversions\.(work|dead)$'     '^conversions\.(send|bulk)\.'
+allow relay-keeper    '^$'              '^conversions\.(work|dead)$'     '^conversions\.(send|bulk)\.'
+# Shows and replays dead letters.
+allow relay-ops       '^$'              '^conversions\.(work|dead)$'     '^conversions\.dead\.'
+# `conversion-relay run` with all worker roles in one process: router, sender and keeper together.
+allow relay-worker    '^$'              '^conversions\.(work|dead)$'     '^conversions\.(in|send|bulk)\.'

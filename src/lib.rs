@@ -3,7 +3,9 @@
 #[cfg(all(feature = "crash-points", not(debug_assertions)))]
 compile_error!("crash points are for tests: never build a release with them");
 
+pub mod broker;
 pub mod domain;
+pub mod metrics;
 pub mod platform;
 pub mod store;
 pub mod wire;

@@ -1,0 +1,3 @@
+//! The names of all metrics, one file a concern.
+
+pub mod broker;

@@ -74,7 +74,10 @@ async fn write_one(channel: &Channel, frame: Frame) -> lapin::Result<()> {
         Frame::Ack(tag) => channel.basic_ack(tag, BasicAckOptions { multiple: false }).await,
         Frame::Requeue(tag) => {
             // nack and not reject: from RabbitMQ 4.3 on, only the latter counts as a failure of the message.
-            let options = BasicNackOptions { multiple: false, requeue: true };
+            let options = BasicNackOptions {
+                multiple: false,
+                requeue: true,
+            };
             channel.basic_nack(tag, options).await
         }
     }

@@ -49,7 +49,10 @@ enum End {
     /// The handle asked for it, and waits for the word that it is done.
     Suspend(oneshot::Sender<()>),
     /// The handle asked for it, and waits for the result.
-    Drain { deadline: Instant, answer: oneshot::Sender<Drained> },
+    Drain {
+        deadline: Instant,
+        answer: oneshot::Sender<Drained>,
+    },
     /// Nobody is interested any more.
     Closed,
 }
@@ -68,7 +71,9 @@ impl Consuming {
     /// Runs until the handle is gone, has drained, or the broker is closing.
     pub(super) async fn run(mut self) {
         let mut pauses = Pauses::between(FIRST_PAUSE, LONGEST_PAUSE);
-        let mut then = Then::Open { not_before: Instant::now() };
+        let mut then = Then::Open {
+            not_before: Instant::now(),
+        };
         while let Some(link) = self.link_when_wanted(then).await {
             let opened = Instant::now();
             then = match Session::open(Arc::clone(&link), &self.settings, &self.metrics).await {
@@ -85,7 +90,9 @@ impl Consuming {
                     if link.is_connected() {
                         tracing::warn!(%error, queue = self.settings.queue, "not consuming");
                     }
-                    Then::Open { not_before: Instant::now() + pause }
+                    Then::Open {
+                        not_before: Instant::now() + pause,
+                    }
                 }
             };
         }
@@ -149,21 +156,28 @@ impl Consuming {
             End::Lost(reason) => {
                 let pause = pauses.next();
                 tracing::warn!(queue = self.settings.queue, reason, "channel lost");
-                Then::Open { not_before: Instant::now() + pause }
+                Then::Open {
+                    not_before: Instant::now() + pause,
+                }
             }
             End::Suspect => {
                 tracing::warn!(
                     queue = self.settings.queue,
                     "a message came back too often, it is read alone"
                 );
-                Then::Open { not_before: Instant::now() }
+                Then::Open {
+                    not_before: Instant::now(),
+                }
             }
             End::Suspend(closed) => {
                 let _ = closed.send(());
                 Then::Suspended
             }
             End::Drain { answer, .. } => {
-                let Ended { clean, unsettled } = ended.unwrap_or(Ended { clean: false, unsettled: 0 });
+                let Ended { clean, unsettled } = ended.unwrap_or(Ended {
+                    clean: false,
+                    unsettled: 0,
+                });
                 let _ = answer.send(Drained { clean, unsettled });
                 Then::Stop
             }

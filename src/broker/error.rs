@@ -61,8 +61,15 @@ impl BrokerError {
     /// Sorts lapin's error: a reply of the broker, or a failure underneath.
     pub(super) fn from_lapin(doing: impl Into<String>, error: lapin::Error) -> Self {
         match reply(&error) {
-            Some((code, text)) => BrokerError::Refused { doing: doing.into(), code, text },
-            None => BrokerError::Failed { doing: doing.into(), source: Box::new(error) },
+            Some((code, text)) => BrokerError::Refused {
+                doing: doing.into(),
+                code,
+                text,
+            },
+            None => BrokerError::Failed {
+                doing: doing.into(),
+                source: Box::new(error),
+            },
         }
     }
 }
@@ -83,7 +90,10 @@ pub(super) async fn within<T>(
 ) -> Result<T, BrokerError> {
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(|error| BrokerError::from_lapin(doing, error)),
-        Err(_) => Err(BrokerError::TimedOut { doing: doing.to_owned(), after: limit }),
+        Err(_) => Err(BrokerError::TimedOut {
+            doing: doing.to_owned(),
+            after: limit,
+        }),
     }
 }
 
@@ -121,9 +131,7 @@ impl fmt::Display for PublishCause {
         match self {
             PublishCause::Unroutable => formatter.write_str("no queue is bound for them"),
             PublishCause::Rejected => formatter.write_str("the queue refuses them (full)"),
-            PublishCause::Blocked => {
-                formatter.write_str("the broker takes no messages (memory or disk alarm)")
-            }
+            PublishCause::Blocked => formatter.write_str("the broker takes no messages (memory or disk alarm)"),
             PublishCause::Disconnected => formatter.write_str("not connected to the broker"),
             PublishCause::TimedOut => formatter.write_str("the broker did not confirm in time"),
             PublishCause::Refused(text) => write!(formatter, "the broker refused: {text}"),

@@ -33,13 +33,19 @@ struct Counts {
 }
 
 impl Holder {
-    pub(super) fn new(
-        queue: String,
-        metrics: IntakeMetrics,
-        settlements: mpsc::UnboundedSender<Settlement>,
-    ) -> Self {
-        let counts = Mutex::new(Counts { open: true, queued: 0, held: 0 });
-        Holder { queue, metrics, counts, settlements, fewer: Notify::new() }
+    pub(super) fn new(queue: String, metrics: IntakeMetrics, settlements: mpsc::UnboundedSender<Settlement>) -> Self {
+        let counts = Mutex::new(Counts {
+            open: true,
+            queued: 0,
+            held: 0,
+        });
+        Holder {
+            queue,
+            metrics,
+            counts,
+            settlements,
+            fewer: Notify::new(),
+        }
     }
 
     /// Whether the channel still stands.

@@ -56,7 +56,10 @@ pub(super) enum Control {
     /// Open again.
     Resume,
     /// Let nothing more in, wait for what is out, close.
-    Drain { deadline: tokio::time::Instant, answer: oneshot::Sender<Drained> },
+    Drain {
+        deadline: tokio::time::Instant,
+        answer: oneshot::Sender<Drained>,
+    },
 }
 
 /// What both ends know.
@@ -86,7 +89,10 @@ impl Intake {
             if self.waiting.is_empty() && self.arriving.recv_many(&mut self.waiting, max).await == 0 {
                 return Arrivals::Closed;
             }
-            let lost = self.waiting.iter().rposition(|arrived| matches!(arrived, Arriving::Lost));
+            let lost = self
+                .waiting
+                .iter()
+                .rposition(|arrived| matches!(arrived, Arriving::Lost));
             if let Some(lost) = lost {
                 self.waiting.drain(..=lost);
                 return Arrivals::Reopened;
@@ -129,9 +135,15 @@ impl Intake {
         let (answer, drained) = oneshot::channel();
         let deadline = tokio::time::Instant::now() + deadline;
         if self.control.send(Control::Drain { deadline, answer }).is_err() {
-            return Drained { clean: true, unsettled: 0 };
+            return Drained {
+                clean: true,
+                unsettled: 0,
+            };
         }
-        let drained = drained.await.unwrap_or(Drained { clean: false, unsettled: self.in_flight() });
+        let drained = drained.await.unwrap_or(Drained {
+            clean: false,
+            unsettled: self.in_flight(),
+        });
         self.discard();
         drained
     }

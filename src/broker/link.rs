@@ -40,7 +40,9 @@ impl Link {
     pub(super) async fn open(settings: &BrokerSettings, name: &str) -> Result<Self, BrokerError> {
         let mut urls: Vec<_> = settings.urls.iter().collect();
         urls.shuffle(&mut rand::rng());
-        let mut last = Err(BrokerError::InvalidUrl { reason: "there is none" });
+        let mut last = Err(BrokerError::InvalidUrl {
+            reason: "there is none",
+        });
         for url in urls {
             let uri = settings.uri(url)?;
             last = Link::open_one(settings, uri, name).await;
@@ -51,15 +53,10 @@ impl Link {
         last
     }
 
-    async fn open_one(
-        settings: &BrokerSettings,
-        uri: AMQPUri,
-        name: &str,
-    ) -> Result<Self, BrokerError> {
+    async fn open_one(settings: &BrokerSettings, uri: AMQPUri, name: &str) -> Result<Self, BrokerError> {
         let doing = format!("connect to {}", BrokerSettings::host_of(&uri));
         let tls = tls_config(settings).await?;
-        let runtime =
-            default_runtime().map_err(|error| BrokerError::from_lapin(doing.clone(), error))?;
+        let runtime = default_runtime().map_err(|error| BrokerError::from_lapin(doing.clone(), error))?;
         let socket = Socket::default();
         let opened = socket.clone();
         let limit = settings.connect_timeout;
@@ -83,7 +80,11 @@ impl Link {
         );
         // lapin ignores a timeout in the address, and its thread would wait for a silent peer for ever.
         let connection = within(limit, &doing, connect).await.inspect_err(|_| socket.cut())?;
-        Ok(Link { connection, socket, blocked: watch::Sender::new(None) })
+        Ok(Link {
+            connection,
+            socket,
+            blocked: watch::Sender::new(None),
+        })
     }
 
     /// A new channel.
@@ -134,8 +135,14 @@ async fn tls_config(settings: &BrokerSettings) -> Result<OwnedTLSConfig, BrokerE
     // Read at every connect: files of certificate authorities are replaced while we run.
     let pem = tokio::fs::read_to_string(path)
         .await
-        .map_err(|source| BrokerError::Ca { path: path.clone(), source })?;
-    Ok(OwnedTLSConfig { cert_chain: Some(pem), identity: None })
+        .map_err(|source| BrokerError::Ca {
+            path: path.clone(),
+            source,
+        })?;
+    Ok(OwnedTLSConfig {
+        cert_chain: Some(pem),
+        identity: None,
+    })
 }
 
 /// A second handle on the connection's socket, with which it can be ended from outside.

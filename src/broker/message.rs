@@ -232,8 +232,14 @@ mod tests {
     #[test]
     fn a_name_too_long_for_amqp_is_an_error_and_no_panic() {
         let long = "k".repeat(256);
-        let in_key = Outgoing { routing_key: long.clone(), ..message() };
-        let in_header = Outgoing { headers: BTreeMap::from([(long, "x".into())]), ..message() };
+        let in_key = Outgoing {
+            routing_key: long.clone(),
+            ..message()
+        };
+        let in_header = Outgoing {
+            headers: BTreeMap::from([(long, "x".into())]),
+            ..message()
+        };
 
         assert_eq!(Prepared::new(&in_key).err(), Some(TooLong("routing_key")));
         assert_eq!(Prepared::new(&in_header).err(), Some(TooLong("header name")));
@@ -258,8 +264,11 @@ mod tests {
             "BCC",
         ];
         let ours = ["relay-client", "traceparent", "x-hub-signature-256"];
-        let headers: Headers =
-            theirs.iter().chain(&ours).map(|name| ((*name).to_owned(), "v".into())).collect();
+        let headers: Headers = theirs
+            .iter()
+            .chain(&ours)
+            .map(|name| ((*name).to_owned(), "v".into()))
+            .collect();
 
         let kept: Vec<_> = headers_for_republish(&headers).into_keys().collect();
 

@@ -31,13 +31,23 @@ use std::{
     time::Duration,
 };
 
-use lapin::{options::QueueDeclareOptions, types::{FieldTable, ShortString}};
+use lapin::{
+    options::QueueDeclareOptions,
+    types::{FieldTable, ShortString},
+};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::{
+    consuming::Consuming,
+    error::within,
+    link::{ANSWER_TIMEOUT, LinkWatch},
+    solo::Gate,
+    supervisor::Supervisor,
+};
 pub use self::{
     delivery::Delivery,
     error::{BrokerError, PublishCause, PublishFailure},
@@ -47,13 +57,6 @@ pub use self::{
     publisher::Publisher,
     settings::{BrokerSettings, IntakeSettings},
     solo::{CRASH_LOOP_AT, SOLO_FROM},
-};
-use self::{
-    consuming::Consuming,
-    error::within,
-    link::{ANSWER_TIMEOUT, LinkWatch},
-    solo::Gate,
-    supervisor::Supervisor,
 };
 use crate::metrics::broker::{ConnectionLabel, ConnectionMetrics, IntakeMetrics};
 
@@ -141,7 +144,12 @@ impl Broker {
             closing: self.work_closing.clone(),
         };
         self.work.spawn(consuming.run());
-        Intake { arriving: arrived, control, state, waiting: Vec::new() }
+        Intake {
+            arriving: arrived,
+            control,
+            state,
+            waiting: Vec::new(),
+        }
     }
 
     /// The state of the connections now.
@@ -167,7 +175,10 @@ impl Broker {
         })?;
         // A channel for this one question: where the queue is missing, the broker closes it.
         let channel = link.channel().await?;
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
         let declared = channel.queue_declare(name, options, FieldTable::default());
         let declared = within(ANSWER_TIMEOUT, &doing, declared).await?;
         within(ANSWER_TIMEOUT, &doing, channel.close(200, "done".into())).await?;
@@ -206,6 +217,9 @@ impl Drop for Broker {
 
 impl fmt::Debug for Broker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Broker").field("health", &self.health()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Broker")
+            .field("health", &self.health())
+            .finish_non_exhaustive()
     }
 }

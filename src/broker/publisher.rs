@@ -68,11 +68,7 @@ impl Publisher {
     /// What is nacked or without an answer is published again, under the same message ID, until `patience` is over: so a message may
     /// arrive twice, and one named in the failure may have arrived. What no retry can help (a missing exchange, no permission, no
     /// queue bound) fails at once, but the others are still seen through.
-    pub async fn publish(
-        &self,
-        messages: Vec<Outgoing>,
-        patience: Duration,
-    ) -> Result<(), PublishFailure> {
+    pub async fn publish(&self, messages: Vec<Outgoing>, patience: Duration) -> Result<(), PublishFailure> {
         let deadline = Instant::now() + patience;
         let messages: Arc<[Outgoing]> = messages.into();
         let mut open: Vec<usize> = (0..messages.len()).collect();
@@ -113,7 +109,10 @@ impl Publisher {
             return Ok(());
         }
         open.sort_unstable();
-        Err(PublishFailure { unconfirmed: open, cause: cause.unwrap_or(last) })
+        Err(PublishFailure {
+            unconfirmed: open,
+            cause: cause.unwrap_or(last),
+        })
     }
 
     async fn publish_once(
@@ -138,7 +137,10 @@ impl Publisher {
 
     fn lanes(&self, exchange: &str) -> Lanes {
         let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.entry(exchange.to_owned()).or_insert_with(|| self.start_lanes()).clone()
+        lanes
+            .entry(exchange.to_owned())
+            .or_insert_with(|| self.start_lanes())
+            .clone()
     }
 
     fn start_lanes(&self) -> Lanes {
@@ -156,7 +158,10 @@ impl Publisher {
             inner.tasks.spawn(lane.run());
             sender
         });
-        Lanes { jobs: jobs.take(LANES).collect(), turn: Arc::new(AtomicUsize::new(0)) }
+        Lanes {
+            jobs: jobs.take(LANES).collect(),
+            turn: Arc::new(AtomicUsize::new(0)),
+        }
     }
 
     /// Why there is no answer, as the state of the connection tells it.
@@ -176,7 +181,10 @@ impl Publisher {
 
 impl std::fmt::Debug for Publisher {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Publisher").field("role", &self.0.role).finish_non_exhaustive()
+        formatter
+            .debug_struct("Publisher")
+            .field("role", &self.0.role)
+            .finish_non_exhaustive()
     }
 }
 
@@ -195,7 +203,11 @@ async fn ask(
     deadline: Instant,
 ) -> Vec<(usize, Fate)> {
     let (answer, answered) = oneshot::channel();
-    let job = Job { messages: Arc::clone(messages), indices: indices.to_vec(), answer };
+    let job = Job {
+        messages: Arc::clone(messages),
+        indices: indices.to_vec(),
+        answer,
+    };
     let asked = async {
         lane.send(job).await.ok()?;
         answered.await.ok()

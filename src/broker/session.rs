@@ -107,11 +107,7 @@ impl Session {
         poll_fn(|context| self.poll_next(context, batch)).await
     }
 
-    fn poll_next(
-        &mut self,
-        context: &mut Context<'_>,
-        batch: &mut Vec<Delivery>,
-    ) -> Poll<Result<(), String>> {
+    fn poll_next(&mut self, context: &mut Context<'_>, batch: &mut Vec<Delivery>) -> Poll<Result<(), String>> {
         if Pin::new(&mut self.writer).poll(context).is_ready() {
             return Poll::Ready(Err("acks could not be written".to_owned()));
         }
@@ -128,7 +124,11 @@ impl Session {
                 }
             }
         }
-        if batch.is_empty() { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if batch.is_empty() {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 
     /// Asks the broker to send no more on this channel. It is not to be opened again after that: a new subscription on a channel with
@@ -152,7 +152,10 @@ impl Session {
         if let Err(error) = &closed {
             tracing::debug!(%error, queue = %self.queue, "consuming channel not closed properly");
         }
-        Ended { clean: flushed && closed.is_ok() && unsettled == 0, unsettled }
+        Ended {
+            clean: flushed && closed.is_ok() && unsettled == 0,
+            unsettled,
+        }
     }
 }
 
@@ -163,12 +166,7 @@ impl Drop for Session {
     }
 }
 
-async fn consume(
-    channel: &Channel,
-    queue: &ShortString,
-    tag: &str,
-    prefetch: u16,
-) -> Result<Consumer, BrokerError> {
+async fn consume(channel: &Channel, queue: &ShortString, tag: &str, prefetch: u16) -> Result<Consumer, BrokerError> {
     let doing = format!("consume {queue}");
     let qos = channel.basic_qos(prefetch, BasicQosOptions { global: false });
     within(ANSWER_TIMEOUT, &doing, qos).await?;

@@ -47,7 +47,9 @@ impl BrokerSettings {
     /// Says what is wrong with the addresses, without showing them; for the check before anything is opened.
     pub fn check(&self) -> Result<(), BrokerError> {
         if self.urls.is_empty() {
-            return Err(BrokerError::InvalidUrl { reason: "there is none" });
+            return Err(BrokerError::InvalidUrl {
+                reason: "there is none",
+            });
         }
         self.urls.iter().try_for_each(|url| self.uri(url).map(drop))
     }
@@ -114,7 +116,10 @@ mod tests {
         ];
         for (url, host, vhost) in cases {
             let uri = uri(url).unwrap();
-            assert_eq!((BrokerSettings::host_of(&uri).as_str(), uri.vhost.as_str()), (host, vhost));
+            assert_eq!(
+                (BrokerSettings::host_of(&uri).as_str(), uri.vhost.as_str()),
+                (host, vhost)
+            );
         }
     }
 
@@ -126,7 +131,12 @@ mod tests {
 
     #[test]
     fn a_bad_address_is_refused_without_showing_the_password() {
-        for url in ["hunter2", "http://u:hunter2@host", "amqp:u:hunter2", "amqp://u:hunter2@host:99999"] {
+        for url in [
+            "hunter2",
+            "http://u:hunter2@host",
+            "amqp:u:hunter2",
+            "amqp://u:hunter2@host:99999",
+        ] {
             let error = uri(url).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }

@@ -78,7 +78,8 @@ impl Supervisor {
     async fn hold(&self, link: Arc<Link>) -> Option<String> {
         let mut events = link.events();
         self.links.send_replace(Some(Arc::clone(&link)));
-        self.health.send_modify(|health| health.set_connected(self.purpose, true));
+        self.health
+            .send_modify(|health| health.set_connected(self.purpose, true));
         self.metrics.connected.set(1.0);
         tracing::info!(connection = self.purpose.as_str(), "broker connected");
 
@@ -109,11 +110,7 @@ impl Supervisor {
     }
 
     /// Passes blocked and unblocked on until the connection is lost; returns why.
-    async fn watch_over(
-        &self,
-        link: &Link,
-        events: &mut (impl futures_util::Stream<Item = Event> + Unpin),
-    ) -> String {
+    async fn watch_over(&self, link: &Link, events: &mut (impl futures_util::Stream<Item = Event> + Unpin)) -> String {
         let mut look_again = interval(LOOK_AGAIN);
         look_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_error = None;

@@ -113,7 +113,11 @@ mod tests {
 
     impl Broker {
         fn holding(tags: u64) -> Self {
-            Broker { held: (1..=tags).collect(), acked: BTreeSet::new(), requeued: BTreeSet::new() }
+            Broker {
+                held: (1..=tags).collect(),
+                acked: BTreeSet::new(),
+                requeued: BTreeSet::new(),
+            }
         }
 
         fn take(&mut self, frame: Frame) {

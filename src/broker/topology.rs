@@ -182,8 +182,11 @@ impl Topology {
 
     /// All exchanges, in the order in which they are to be declared.
     pub fn exchanges(&self) -> Vec<Exchange> {
-        let unrouted =
-            Exchange { name: self.unrouted(), kind: ExchangeKind::Fanout, arguments: Vec::new() };
+        let unrouted = Exchange {
+            name: self.unrouted(),
+            kind: ExchangeKind::Fanout,
+            arguments: Vec::new(),
+        };
         let topics = [self.events(), self.work(), self.dead()].map(|name| Exchange {
             name,
             kind: ExchangeKind::Topic,
@@ -297,7 +300,10 @@ mod tests {
         let topology = Topology::default();
         let bindings = topology.bindings();
         for queue in topology.queues() {
-            let key = queue.arguments.iter().find(|(name, _)| *name == "x-dead-letter-routing-key");
+            let key = queue
+                .arguments
+                .iter()
+                .find(|(name, _)| *name == "x-dead-letter-routing-key");
             let Some((_, Argument::Text(key))) = key else { continue };
 
             let targets: Vec<_> = bindings
@@ -307,7 +313,11 @@ mod tests {
                 .collect();
 
             assert_eq!(targets.len(), 1, "{} dies into {targets:?}", queue.name);
-            assert!(targets[0].starts_with("conversions.dead."), "{} dies into {targets:?}", queue.name);
+            assert!(
+                targets[0].starts_with("conversions.dead."),
+                "{} dies into {targets:?}",
+                queue.name
+            );
         }
     }
 
@@ -326,8 +336,11 @@ mod tests {
 
     #[test]
     fn the_keys_that_roles_publish_with_are_bound() {
-        let keys: HashSet<_> =
-            Topology::default().bindings().into_iter().map(|bound| bound.routing_key).collect();
+        let keys: HashSet<_> = Topology::default()
+            .bindings()
+            .into_iter()
+            .map(|bound| bound.routing_key)
+            .collect();
 
         for platform in PLATFORMS {
             for way in [Lane::Live, Lane::Bulk, Lane::Replay] {

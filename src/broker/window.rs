@@ -1,12 +1,6 @@
 //! One window: written in order, and reported only when every confirm of it is in.
 
-use std::{
-    collections::HashSet,
-    future::poll_fn,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{collections::HashSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use futures_util::future::maybe_done;
 use lapin::{
@@ -76,7 +70,10 @@ impl Refusal {
 
 impl Window {
     pub(super) fn new(confirm_timeout: Duration) -> Self {
-        Window { channel: None, confirm_timeout }
+        Window {
+            channel: None,
+            confirm_timeout,
+        }
     }
 
     /// Publishes messages to one exchange, each once, and says what became of each.
@@ -99,8 +96,10 @@ impl Window {
             let Some(refusal) = self.publish_group(link, &group, &mut fates).await else {
                 continue;
             };
-            let mut unanswered: Vec<_> =
-                group.into_iter().filter(|(index, _)| fates[*index] == Fate::Unknown).collect();
+            let mut unanswered: Vec<_> = group
+                .into_iter()
+                .filter(|(index, _)| fates[*index] == Fate::Unknown)
+                .collect();
             if unanswered.len() == 1 || refusal.is_of_the_exchange() {
                 for (index, _) in unanswered {
                     fates[index] = Fate::Refused(refusal.text.clone());
@@ -144,7 +143,10 @@ impl Window {
             () = publish_all(&channel, group, &mut answers) => true,
             () = stalled(link.blocked(), self.confirm_timeout) => false,
         };
-        let refusal = answers.iter().filter_map(|answer| answer.as_ref().err()).find_map(refusal);
+        let refusal = answers
+            .iter()
+            .filter_map(|answer| answer.as_ref().err())
+            .find_map(refusal);
         if !in_time || answers.iter().any(Result::is_err) {
             self.channel = None;
         }
@@ -170,7 +172,10 @@ impl Window {
 type Answer = lapin::Result<Confirmation>;
 
 async fn publish_all(channel: &Channel, group: &[(usize, Prepared)], answers: &mut Vec<Answer>) {
-    let options = BasicPublishOptions { mandatory: true, immediate: false };
+    let options = BasicPublishOptions {
+        mandatory: true,
+        immediate: false,
+    };
     let mut writes = Vec::with_capacity(group.len());
     for (_, message) in group {
         let mut write = Box::pin(maybe_done(channel.basic_publish(
@@ -181,7 +186,9 @@ async fn publish_all(channel: &Channel, group: &[(usize, Prepared)], answers: &m
             message.properties.clone(),
         )));
         // The first poll takes the number and queues the frames. Doing it here, one by one, keeps both in one order.
-        poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await.is_ready();
+        poll_fn(|context| Poll::Ready(write.as_mut().poll(context)))
+            .await
+            .is_ready();
         writes.push(write);
     }
     let mut confirms = Vec::with_capacity(group.len());

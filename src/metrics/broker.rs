@@ -1,8 +1,7 @@
 //! Metrics of the broker's side: connections, deliveries and their settlement, publishing.
 
 use metrics::{
-    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
-    gauge, histogram,
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
 /// Connections that were lost and made again, by `connection`.
@@ -179,8 +178,7 @@ impl PublisherMetrics {
     /// The metrics of publishing, touched at zero.
     pub fn new() -> Self {
         let metrics = PublisherMetrics {
-            published: PublishResult::ALL
-                .map(|result| counter!(PUBLISHED, "result" => result.as_str())),
+            published: PublishResult::ALL.map(|result| counter!(PUBLISHED, "result" => result.as_str())),
             confirm_seconds: histogram!(CONFIRM_SECONDS),
         };
         metrics.published.iter().for_each(|counter| counter.increment(0));

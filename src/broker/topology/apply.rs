@@ -50,7 +50,10 @@ pub async fn apply(settings: &BrokerSettings, topology: &Topology) -> Result<App
         match desk.ask(&object, Passive::No).await? {
             Reply::Done if exists => applied.present.push(object.to_string()),
             Reply::Done => applied.created.push(object.to_string()),
-            Reply::Refused { code: ACCESS_REFUSED, text } => {
+            Reply::Refused {
+                code: ACCESS_REFUSED,
+                text,
+            } => {
                 return Err(refused(&object, ACCESS_REFUSED, text));
             }
             Reply::Refused { text, .. } => applied.differences.push(difference(&object, &text)),
@@ -59,7 +62,11 @@ pub async fn apply(settings: &BrokerSettings, topology: &Topology) -> Result<App
     for binding in topology.bindings() {
         if let Reply::Refused { code, text } = desk.bind(&binding).await? {
             if code == ACCESS_REFUSED {
-                return Err(BrokerError::Refused { doing: bind_in_words(&binding), code, text });
+                return Err(BrokerError::Refused {
+                    doing: bind_in_words(&binding),
+                    code,
+                    text,
+                });
             }
             applied.differences.push(Difference {
                 object: bind_in_words(&binding),
@@ -82,7 +89,9 @@ pub async fn check(settings: &BrokerSettings, topology: &Topology) -> Result<Che
             // Declaring what is there changes nothing, and is answered with what differs.
             Reply::Done => match desk.ask(&object, Passive::No).await? {
                 Reply::Done => {}
-                Reply::Refused { code: ACCESS_REFUSED, .. } => {
+                Reply::Refused {
+                    code: ACCESS_REFUSED, ..
+                } => {
                     checked.unchecked.push(object.to_string());
                 }
                 Reply::Refused { text, .. } => checked.differences.push(difference(&object, &text)),
@@ -90,7 +99,9 @@ pub async fn check(settings: &BrokerSettings, topology: &Topology) -> Result<Che
             Reply::Refused { code: NOT_FOUND, .. } => {
                 checked.differences.push(Difference::missing(object.to_string()));
             }
-            Reply::Refused { code: ACCESS_REFUSED, .. } => checked.unchecked.push(object.to_string()),
+            Reply::Refused {
+                code: ACCESS_REFUSED, ..
+            } => checked.unchecked.push(object.to_string()),
             Reply::Refused { text, .. } => checked.differences.push(difference(&object, &text)),
         }
     }
@@ -148,16 +159,22 @@ impl Desk {
                     ExchangeKind::Topic => AmqpExchangeKind::Topic,
                     ExchangeKind::Fanout => AmqpExchangeKind::Fanout,
                 };
-                let options =
-                    ExchangeDeclareOptions { passive, durable: true, ..ExchangeDeclareOptions::default() };
+                let options = ExchangeDeclareOptions {
+                    passive,
+                    durable: true,
+                    ..ExchangeDeclareOptions::default()
+                };
                 let arguments = table(&exchange.arguments);
                 let name = exchange.name.as_str().into();
                 let declared = channel.exchange_declare(name, kind, options, arguments);
                 within(ANSWER_TIMEOUT, &doing, declared).await
             }
             Object::Queue(queue) => {
-                let options =
-                    QueueDeclareOptions { passive, durable: true, ..QueueDeclareOptions::default() };
+                let options = QueueDeclareOptions {
+                    passive,
+                    durable: true,
+                    ..QueueDeclareOptions::default()
+                };
                 let arguments = table(&queue.arguments);
                 let declared = channel.queue_declare(queue.name.as_str().into(), options, arguments);
                 within(ANSWER_TIMEOUT, &doing, declared).await.map(drop)
@@ -218,11 +235,18 @@ fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
 }
 
 fn bind_in_words(binding: &Binding) -> String {
-    format!("bind {} to {} with {:?}", binding.queue, binding.exchange, binding.routing_key)
+    format!(
+        "bind {} to {} with {:?}",
+        binding.queue, binding.exchange, binding.routing_key
+    )
 }
 
 fn refused(object: &Object, code: u16, text: String) -> BrokerError {
-    BrokerError::Refused { doing: format!("declare {object}"), code, text }
+    BrokerError::Refused {
+        doing: format!("declare {object}"),
+        code,
+        text,
+    }
 }
 
 /// Reads RabbitMQ's refusal of a declaration:
@@ -237,7 +261,12 @@ fn difference(object: &Object, text: &str) -> Difference {
     });
     let object = object.to_string();
     match parts {
-        Some((what, expected, found)) => Difference { object, what, expected, found },
+        Some((what, expected, found)) => Difference {
+            object,
+            what,
+            expected,
+            found,
+        },
         None => Difference {
             object,
             what: "declaration".to_owned(),
@@ -253,7 +282,10 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_argument_and_both_values() {
-        let queue = Object::Queue(Queue { name: "q".to_owned(), arguments: Vec::new() });
+        let queue = Object::Queue(Queue {
+            name: "q".to_owned(),
+            arguments: Vec::new(),
+        });
         let cases = [
             (
                 "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q' in vhost '/': received \
@@ -270,7 +302,14 @@ mod tests {
                  current is the value '3' of type 'long'",
                 ("x-max-length", None, Some("3")),
             ),
-            ("RESOURCE_LOCKED - cannot obtain exclusive access", ("declaration", Some("accepted"), Some("RESOURCE_LOCKED - cannot obtain exclusive access"))),
+            (
+                "RESOURCE_LOCKED - cannot obtain exclusive access",
+                (
+                    "declaration",
+                    Some("accepted"),
+                    Some("RESOURCE_LOCKED - cannot obtain exclusive access"),
+                ),
+            ),
         ];
         for (text, (what, expected, found)) in cases {
             let expected_difference = Difference {

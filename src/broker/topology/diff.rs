@@ -35,7 +35,11 @@ impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let expected = self.expected.as_deref().unwrap_or("absent");
         let found = self.found.as_deref().unwrap_or("absent");
-        write!(formatter, "{}: {} should be {expected} and is {found}", self.object, self.what)
+        write!(
+            formatter,
+            "{}: {} should be {expected} and is {found}",
+            self.object, self.what
+        )
     }
 }
 
@@ -44,19 +48,17 @@ impl fmt::Display for Difference {
 ///
 /// It sees more than AMQP does: bindings that are missing or one too many, and policies that undo an argument, such as an `overflow` that turns
 /// dead-lettering into at-most-once.
-pub fn diff_management(
-    topology: &Topology,
-    exchanges: &Value,
-    queues: &Value,
-    bindings: &Value,
-) -> Vec<Difference> {
+pub fn diff_management(topology: &Topology, exchanges: &Value, queues: &Value, bindings: &Value) -> Vec<Difference> {
     let mut differences = Vec::new();
     for exchange in topology.exchanges() {
         let object = format!("exchange {}", exchange.name);
         match named(exchanges, &exchange.name) {
             None => differences.push(Difference::missing(object)),
             Some(found) => {
-                let mut differs = Comparison { object, differences: &mut differences };
+                let mut differs = Comparison {
+                    object,
+                    differences: &mut differences,
+                };
                 differs.compare("type", Some(exchange.kind.as_str().to_owned()), text(&found["type"]));
                 differs.durable(found);
                 differs.arguments(&exchange.arguments, &found["arguments"]);
@@ -68,7 +70,10 @@ pub fn diff_management(
         match named(queues, &queue.name) {
             None => differences.push(Difference::missing(object)),
             Some(found) => {
-                let mut differs = Comparison { object, differences: &mut differences };
+                let mut differs = Comparison {
+                    object,
+                    differences: &mut differences,
+                };
                 differs.durable(found);
                 differs.arguments(&queue.arguments, &found["arguments"]);
                 differs.policy(&queue.arguments, &found["effective_policy_definition"]);
@@ -89,7 +94,12 @@ impl Comparison<'_> {
     fn compare(&mut self, what: &str, expected: Option<String>, found: Option<String>) {
         if expected != found {
             let (object, what) = (self.object.clone(), what.to_owned());
-            self.differences.push(Difference { object, what, expected, found });
+            self.differences.push(Difference {
+                object,
+                what,
+                expected,
+                found,
+            });
         }
     }
 
@@ -116,15 +126,18 @@ impl Comparison<'_> {
             let found = arguments.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| value.clone())
         };
-        if let (Some(Argument::Text(ours)), Some(theirs)) = (argument("x-overflow"), text(&policy["overflow"]))
-        {
+        if let (Some(Argument::Text(ours)), Some(theirs)) = (argument("x-overflow"), text(&policy["overflow"])) {
             self.compare("policy overflow", Some(ours), Some(theirs));
         }
         if let (Some(Argument::Integer(ours)), Some(theirs)) =
             (argument("x-delivery-limit"), policy["delivery-limit"].as_i64())
             && theirs < ours
         {
-            self.compare("policy delivery-limit", Some(ours.to_string()), Some(theirs.to_string()));
+            self.compare(
+                "policy delivery-limit",
+                Some(ours.to_string()),
+                Some(theirs.to_string()),
+            );
         }
         for expiry in ["message-ttl", "expires"] {
             self.compare(&format!("policy {expiry}"), None, text(&policy[expiry]));
@@ -134,16 +147,23 @@ impl Comparison<'_> {
 
 fn diff_bindings(topology: &Topology, bindings: &Value, differences: &mut Vec<Difference>) {
     type Bound = (String, String, String);
-    let expected: BTreeSet<Bound> =
-        topology.bindings().into_iter().map(|it| (it.queue, it.exchange, it.routing_key)).collect();
+    let expected: BTreeSet<Bound> = topology
+        .bindings()
+        .into_iter()
+        .map(|it| (it.queue, it.exchange, it.routing_key))
+        .collect();
     let exchanges: BTreeSet<String> = topology.exchanges().into_iter().map(|it| it.name).collect();
     let queues: BTreeSet<String> = topology.queues().into_iter().map(|it| it.name).collect();
     let found: BTreeSet<Bound> = items(bindings)
-        .filter_map(|it| Some((text(&it["destination"])?, text(&it["source"])?, text(&it["routing_key"])?)))
-        // Every queue is bound to the default exchange, whose name is empty. Of the rest, what touches ours is ours.
-        .filter(|(queue, exchange, _)| {
-            !exchange.is_empty() && (exchanges.contains(exchange) || queues.contains(queue))
+        .filter_map(|it| {
+            Some((
+                text(&it["destination"])?,
+                text(&it["source"])?,
+                text(&it["routing_key"])?,
+            ))
         })
+        // Every queue is bound to the default exchange, whose name is empty. Of the rest, what touches ours is ours.
+        .filter(|(queue, exchange, _)| !exchange.is_empty() && (exchanges.contains(exchange) || queues.contains(queue)))
         .collect();
     let difference = |bound: &Bound, expected: Option<&str>, found: Option<&str>| Difference {
         object: format!("queue {}", bound.0),
@@ -151,8 +171,12 @@ fn diff_bindings(topology: &Topology, bindings: &Value, differences: &mut Vec<Di
         expected: expected.map(ToOwned::to_owned),
         found: found.map(ToOwned::to_owned),
     };
-    let missing = expected.difference(&found).map(|it| difference(it, Some("bound"), None));
-    let extra = found.difference(&expected).map(|it| difference(it, None, Some("bound")));
+    let missing = expected
+        .difference(&found)
+        .map(|it| difference(it, Some("bound"), None));
+    let extra = found
+        .difference(&expected)
+        .map(|it| difference(it, None, Some("bound")));
     differences.extend(missing.chain(extra));
 }
 
@@ -184,8 +208,7 @@ mod tests {
 
     fn diff(broker: &Value) -> Vec<String> {
         let topology = Topology::default();
-        let differences =
-            diff_management(&topology, &broker["exchanges"], &broker["queues"], &broker["bindings"]);
+        let differences = diff_management(&topology, &broker["exchanges"], &broker["queues"], &broker["bindings"]);
         differences.iter().map(ToString::to_string).collect()
     }
 
@@ -242,9 +265,15 @@ mod tests {
     #[test]
     fn missing_objects_and_bindings_and_bindings_too_many_are_named() {
         let mut broker = as_applied();
-        broker["exchanges"].as_array_mut().unwrap().retain(|it| it["name"] != "conversions.dead");
+        broker["exchanges"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|it| it["name"] != "conversions.dead");
         broker["exchanges"][0]["type"] = json!("direct");
-        broker["queues"].as_array_mut().unwrap().retain(|it| it["name"] != "conversions.unrouted");
+        broker["queues"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|it| it["name"] != "conversions.unrouted");
         let bindings = broker["bindings"].as_array_mut().unwrap();
         bindings.retain(|it| it["routing_key"] != "live.meta");
         bindings.push(json!({

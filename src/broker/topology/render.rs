@@ -26,7 +26,11 @@ impl Topology {
             write!(text, "  {:<28}", queue.name)?;
             write_arguments(text, &queue.arguments)?;
             for binding in self.bindings().iter().filter(|binding| binding.queue == queue.name) {
-                let key = if binding.routing_key.is_empty() { "everything" } else { &binding.routing_key };
+                let key = if binding.routing_key.is_empty() {
+                    "everything"
+                } else {
+                    &binding.routing_key
+                };
                 writeln!(text, "      from {:<22}{key}", binding.exchange)?;
             }
         }
@@ -86,7 +90,10 @@ fn object(arguments: &[(&str, Argument)]) -> Map<String, Value> {
         Argument::Text(text) => json!(text),
         Argument::Integer(number) => json!(number),
     };
-    arguments.iter().map(|(name, value)| ((*name).to_owned(), json_of(value))).collect()
+    arguments
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), json_of(value)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 #[cfg(all(feature = "crash-points", not(debug_assertions)))]
 compile_error!("crash points are for tests: never build a release with them");
 
+mod crash;
+
 pub mod broker;
 pub mod domain;
+pub mod http;
 pub mod metrics;
 pub mod platform;
+pub mod roles;
 pub mod store;
 pub mod wire;

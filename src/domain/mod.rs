@@ -15,6 +15,7 @@ pub mod platform;
 pub mod record;
 pub mod redact;
 pub mod retry;
+pub mod search_key;
 pub mod state;
 
 pub use account::{Account, Login, Mode};

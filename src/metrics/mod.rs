@@ -1,3 +1,4 @@
 //! The names of all metrics, one file a concern.
 
 pub mod broker;
+pub mod conversions;

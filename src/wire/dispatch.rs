@@ -29,8 +29,8 @@ pub mod header {
     pub const ATTEMPTS: &str = "relay-attempts";
     /// When it failed, RFC 3339.
     pub const FAILED_AT: &str = "relay-failed-at";
-    /// The client that a webhook is for, where its payload does not tell.
-    pub const WEBHOOK_CLIENT: &str = "relay-client";
+    /// The key under which an inbound message came.
+    pub const ROUTING_KEY: &str = "relay-routing-key";
 }
 
 /// A dispatch message cannot be read: it is none of ours, or of another version.

@@ -1,0 +1,97 @@
+//! The router: takes funnel events in micro-batches, decides per ad account, stores, publishes what is to go out, and only then acks.
+
+mod batch;
+pub mod plan;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use self::batch::Batch;
+use super::context::Context;
+use crate::broker::{Arrivals, Delivery, Intake};
+
+/// How many deliveries are handled at a time.
+const BATCH_MAX: usize = 500;
+/// How long a batch may try to get its messages confirmed before the channel is given up.
+const PUBLISH_PATIENCE: Duration = Duration::from_secs(30);
+/// The first and the longest pause while Postgres or the broker does not take anything.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Which of the two inbound queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inbound {
+    /// Funnel events.
+    Events,
+    /// Webhooks.
+    Webhooks,
+}
+
+impl Inbound {
+    /// The name in queues and dead-letter keys.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Inbound::Events => "events",
+            Inbound::Webhooks => "webhooks",
+        }
+    }
+}
+
+/// Runs until `shutdown`, then finishes what it has begun.
+pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: CancellationToken) {
+    let queue = match inbound {
+        Inbound::Events => context.topology.events_queue(),
+        Inbound::Webhooks => context.topology.webhooks_queue(),
+    };
+    let mut intake = context.intake(queue, "router");
+    let publisher = context.broker.publisher("router");
+    loop {
+        let arrivals = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            arrivals = intake.next(BATCH_MAX) => arrivals,
+        };
+        match arrivals {
+            Arrivals::Deliveries(deliveries) => {
+                let batch = Batch { context: &context, publisher: &publisher, inbound };
+                if let Err(failure) = batch.handle(deliveries).await {
+                    warn!(inbound = inbound.as_str(), cause = %failure, "router holds on");
+                    hold_on(&context, &mut intake, &shutdown).await;
+                }
+            }
+            Arrivals::Reopened => {}
+            Arrivals::Closed => break,
+        }
+    }
+    let drained = intake.drain(context.pace.shutdown_deadline).await;
+    info!(inbound = inbound.as_str(), clean = drained.clean, unsettled = drained.unsettled, "router stopped");
+}
+
+/// Closes the channel once, so that everything unsettled goes back to the queue, and opens it when Postgres answers and the broker takes messages.
+async fn hold_on(context: &Context, intake: &mut Intake, shutdown: &CancellationToken) {
+    intake.suspend().await;
+    let mut pause = PAUSE.0;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        let broker = context.broker.health();
+        match context.store.ping().await {
+            Ok(()) if broker.publish_connected && broker.blocked.is_none() => break,
+            Ok(()) => {}
+            Err(failure) if failure.is_passing() => {}
+            Err(failure) => error!(error = %super::chain(&failure), "database refuses"),
+        }
+        pause = (pause * 2).min(PAUSE.1);
+    }
+    intake.resume();
+}
+
+/// Acks deliveries.
+fn ack(deliveries: impl IntoIterator<Item = Delivery>) {
+    for delivery in deliveries {
+        delivery.ack();
+    }
+}

@@ -1,0 +1,192 @@
+//! From an outcome to what is recorded: the new state, its cause, when it is due, and the pause that it asks for. Pure.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    domain::{
+        Account, Cause, DispatchKey, Login, Mode, Outcome, Scope, State, Verdict,
+        outcome::Reach,
+        retry::{Backoff, Next, ambiguous_deadline, next_try},
+    },
+    store::{
+        pauses::{Author, NewPause},
+        sending::{Claimed, Record},
+    },
+};
+
+/// When Google is first asked what became of an accepted request; it says nothing before.
+/// <https://developers.google.com/data-manager/api/devguides/diagnostics>
+const FIRST_RECEIPT_QUESTION: TimeDelta = TimeDelta::minutes(30);
+
+/// How long an undecided dispatch of a refused request rests.
+const UNDECIDED_REST: TimeDelta = TimeDelta::seconds(1);
+
+/// What the decision depends on beside the outcome.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// The ad account.
+    pub account: &'a Account,
+    /// Its login.
+    pub login: &'a Login,
+    /// The mode in which it was sent.
+    pub mode: Mode,
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// How deferred dispatches back off.
+    pub backoff: Backoff,
+    /// In `0.0..1.0`: spreads the delay.
+    pub jitter: f64,
+    /// How long after its begin a pause without an end is probed first.
+    pub probe_interval: Duration,
+}
+
+/// What follows from an outcome.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What is recorded.
+    pub record: Record,
+    /// The pause that begins.
+    pub pause: Option<NewPause>,
+}
+
+/// Decides what follows from the outcome of one dispatch.
+pub fn decide(key: DispatchKey, claimed: &Claimed, outcome: &Outcome, at: Circumstances<'_>) -> Decision {
+    let mut record = Record {
+        outcome: Some(outcome_name(&outcome.verdict)),
+        code: outcome.code.clone(),
+        message: outcome.message.clone(),
+        ..unsent(key, claimed, State::Sent, None)
+    };
+    let mut pause = None;
+    match &outcome.verdict {
+        Verdict::Delivered | Verdict::Accepted { .. } if at.mode == Mode::Test => {
+            record.state = State::NotSent;
+            record.cause = Some(Cause::TestMode);
+        }
+        Verdict::Delivered => {}
+        Verdict::Accepted { receipt } => {
+            record.receipt = Some(receipt.clone());
+            record.due = Some(at.now + FIRST_RECEIPT_QUESTION);
+        }
+        Verdict::Deferred { cause, wait } => {
+            record.is_deferral = true;
+            defer(&mut record, *cause, *wait, claimed, at);
+        }
+        Verdict::Ambiguous => {
+            let first = claimed.first_ambiguous_at.unwrap_or(at.now);
+            record.is_deferral = true;
+            record.is_ambiguous = true;
+            record.deadline = ambiguous_deadline(at.account.platform, claimed.deadline, first);
+            defer(&mut record, Cause::Ambiguous, None, claimed, at);
+        }
+        Verdict::Blocked { cause, reach, wait } => {
+            record.state = State::Paused;
+            record.cause = Some(*cause);
+            record.detail = detail(outcome);
+            pause = Some(new_pause(*cause, *reach, *wait, detail(outcome), at));
+        }
+        Verdict::Refused { cause } => {
+            record.state = State::Failed;
+            record.cause = Some(*cause);
+            record.detail = detail(outcome);
+        }
+        Verdict::NotSent { cause } => {
+            record.state = State::NotSent;
+            record.cause = Some(*cause);
+            record.detail = detail(outcome);
+        }
+    }
+    Decision { record, pause }
+}
+
+/// A dispatch of a refused request about which nothing was decided: it goes back unspent.
+pub fn undecided(key: DispatchKey, claimed: &Claimed, now: DateTime<Utc>) -> Record {
+    let due = (now + UNDECIDED_REST).min(claimed.deadline);
+    Record { due: Some(due), ..unsent(key, claimed, State::Waiting, Some(Cause::BatchSplit)) }
+}
+
+/// A dispatch that is settled without the platform having been asked: no attempt is recorded.
+pub fn unsent(key: DispatchKey, claimed: &Claimed, state: State, cause: Option<Cause>) -> Record {
+    Record {
+        key,
+        state,
+        cause,
+        detail: None,
+        due: None,
+        deadline: claimed.deadline,
+        is_deferral: false,
+        is_ambiguous: false,
+        receipt: None,
+        outcome: None,
+        code: None,
+        message: None,
+    }
+}
+
+fn defer(record: &mut Record, cause: Cause, wait: Option<Duration>, claimed: &Claimed, at: Circumstances<'_>) {
+    let delay = at.backoff.delay(claimed.deferrals + 1, at.jitter);
+    match next_try(at.now, delay, wait, record.deadline) {
+        Next::At(due) => {
+            record.state = State::Waiting;
+            record.cause = Some(cause);
+            record.due = Some(due);
+        }
+        Next::DeadlinePassed => {
+            let may_be_counted = record.is_ambiguous || claimed.first_ambiguous_at.is_some();
+            record.state = State::Failed;
+            record.cause = Some(if may_be_counted { Cause::MayBeCounted } else { Cause::DeadlinePassed });
+        }
+    }
+}
+
+fn new_pause(cause: Cause, reach: Reach, wait: Option<Duration>, detail: Option<String>, at: Circumstances<'_>) -> NewPause {
+    let scope = match reach {
+        Reach::Account => Scope::Account(at.account.id),
+        Reach::Login => Scope::Login(at.login.name.clone()),
+        Reach::Quota => Scope::Quota(at.login.quota.clone().unwrap_or_else(|| at.login.name.clone())),
+        Reach::Platform => Scope::Platform(at.account.platform),
+    };
+    let after = |duration: Duration| at.now + TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(1));
+    let until = wait.map(after);
+    let probe_at = until.is_none().then(|| after(at.probe_interval));
+    NewPause { scope, cause, detail, author: Author::Relay, until, probe_at }
+}
+
+fn detail(outcome: &Outcome) -> Option<String> {
+    match (&outcome.code, &outcome.message) {
+        (Some(code), Some(message)) => Some(format!("{code} {message}")),
+        (code, message) => code.clone().or_else(|| message.clone()),
+    }
+}
+
+/// The outcome's name in metrics and audit.
+pub const fn outcome_name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Delivered => "delivered",
+        Verdict::Accepted { .. } => "accepted",
+        Verdict::Deferred { .. } => "deferred",
+        Verdict::Ambiguous => "ambiguous",
+        Verdict::Blocked { .. } => "blocked",
+        Verdict::Refused { .. } => "refused",
+        Verdict::NotSent { .. } => "not_sent",
+    }
+}
+
+/// Says whether an outcome shows that the platform looked at the conversion itself, so that login and ad account work.
+pub const fn shows_that_access_works(verdict: &Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Delivered | Verdict::Accepted { .. } | Verdict::Refused { .. } | Verdict::NotSent { .. }
+    )
+}
+
+/// Says whether an outcome shows that the platform itself is in trouble.
+pub const fn shows_trouble(verdict: &Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Ambiguous
+            | Verdict::Deferred { cause: Cause::PlatformError | Cause::PlatformUnreachable | Cause::AnswerUnreadable, .. }
+    )
+}

@@ -5,6 +5,8 @@
 
 mod build;
 mod check;
+mod classify;
+mod codes;
 mod identity;
 mod properties;
 #[cfg(test)]
@@ -67,8 +69,8 @@ impl Adapter for Tiktok {
         build::request(dispatches, sending)
     }
 
-    fn classify(&self, answer: &Answer, _dispatches: &[&Dispatch], _account: &Account) -> Classification {
-        Classification::Unnamed(answer.without_platform_body())
+    fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], _account: &Account) -> Classification {
+        classify::classify(answer, dispatches.len())
     }
 }
 

@@ -7,10 +7,10 @@ use bytes::Bytes;
 pub use crate::broker::topology::Lane;
 use crate::{
     broker::{
-        HeaderValue, Headers, Outgoing,
+        Delivery, HeaderValue, Headers, Outgoing, headers_for_republish,
         topology::{self, Topology},
     },
-    domain::Dispatch,
+    domain::{Cause, Dispatch, Platform},
     store::sending::DeadFacts,
     wire::dispatch::{VERSION, encode, header},
 };
@@ -60,4 +60,20 @@ fn headers(dispatch: &Dispatch) -> Headers {
 
 fn seconds(dispatch: &Dispatch) -> Option<u64> {
     u64::try_from(dispatch.event.first_seen.timestamp()).ok()
+}
+
+/// The copy of a message in a sender's queue that is no dispatch, byte for byte.
+pub fn unreadable_message(topology: &Topology, platform: Platform, delivery: &Delivery, cause: Cause) -> Outgoing {
+    let mut headers = headers_for_republish(&delivery.headers);
+    headers.insert(header::CAUSE.to_owned(), HeaderValue::Text(cause.as_str().to_owned()));
+    headers.insert(header::ROUTING_KEY.to_owned(), HeaderValue::Text(delivery.routing_key.clone()));
+    Outgoing {
+        exchange: topology.dead(),
+        routing_key: topology::dead(platform.as_str()),
+        message_id: delivery.message_id.clone().unwrap_or_default(),
+        body: delivery.body.clone(),
+        headers,
+        timestamp_seconds: delivery.timestamp_seconds,
+        message_type: None,
+    }
 }

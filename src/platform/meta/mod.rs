@@ -5,11 +5,17 @@
 
 mod build;
 mod check;
+mod classify;
+mod codes;
 mod cookies;
+mod culprits;
 mod custom_data;
 mod identity;
 mod names;
+mod pace;
 mod places;
+#[cfg(test)]
+mod properties;
 mod server_event;
 mod user_data;
 mod window;
@@ -62,8 +68,8 @@ impl Adapter for Meta {
         build::build(dispatches, sending)
     }
 
-    fn classify(&self, answer: &Answer, _dispatches: &[&Dispatch], _account: &Account) -> Classification {
-        Classification::Unnamed(answer.without_platform_body())
+    fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], _account: &Account) -> Classification {
+        classify::classify(answer, dispatches.len())
     }
 }
 

@@ -1,41 +1,192 @@
-//! Meta: placeholder until the adapter is merged.
+//! Meta: the Conversions API for pixels, and for Click-to-WhatsApp datasets.
+//!
+//! <https://developers.facebook.com/documentation/ads-commerce/conversions-api/using-the-api>,
+//! <https://developers.facebook.com/documentation/ads-commerce/conversions-api/business-messaging> (read 2026-11-21)
 
-use chrono::{DateTime, TimeDelta, Utc};
+mod build;
+mod check;
+mod classify;
+mod codes;
+mod cookies;
+mod culprits;
+mod custom_data;
+mod identity;
+mod names;
+mod pace;
+mod places;
+#[cfg(test)]
+mod properties;
+mod server_event;
+mod user_data;
+mod window;
+
+use chrono::{DateTime, Utc};
 
 use super::{Adapter, Answer, Limits, Rejection, Request, Sending};
 use crate::domain::{Account, Cause, Classification, Click, Dispatch, EventRecord, hash::Identity, person::Person};
+
+/// 1,000 events is Meta's limit; it publishes none of bytes, and other senders stay below a mebibyte.
+const LIMITS: Limits = Limits {
+    events: 1_000,
+    bytes: 1_000_000,
+};
+
+/// What one event may take of a request: the rest is the frame around it.
+const EVENT_BYTES_MAX: usize = LIMITS.bytes - 1_000;
 
 /// The adapter.
 pub struct Meta;
 
 impl Adapter for Meta {
     fn limits(&self, _account: &Account) -> Limits {
-        Limits {
-            events: 1_000,
-            bytes: 1_000_000,
-        }
+        LIMITS
     }
-    fn identity(&self, _person: &Person, _country: Option<&str>) -> Identity {
-        Identity::default()
+
+    fn identity(&self, person: &Person, country: Option<&str>) -> Identity {
+        identity::identity(person, country)
     }
-    fn deadline(&self, event: &EventRecord, _account: &Account, _click: Option<&Click>) -> DateTime<Utc> {
-        event.time + TimeDelta::days(7)
+
+    fn deadline(&self, event: &EventRecord, account: &Account, _click: Option<&Click>) -> DateTime<Utc> {
+        window::deadline(event, account)
     }
+
     fn earliest(
         &self,
         _event: &EventRecord,
         _account: &Account,
         _click: Option<&Click>,
     ) -> Option<(DateTime<Utc>, Cause)> {
+        // Meta takes an event at once, and likes it best within the hour.
         None
     }
-    fn check(&self, _dispatch: &Dispatch, _account: &Account) -> Result<(), Rejection> {
-        Ok(())
+
+    fn check(&self, dispatch: &Dispatch, account: &Account) -> Result<(), Rejection> {
+        check::check(dispatch, account)
     }
-    fn build(&self, _dispatches: &[&Dispatch], _sending: &Sending<'_>) -> Request {
-        unreachable!()
+
+    fn build(&self, dispatches: &[&Dispatch], sending: &Sending<'_>) -> Request {
+        build::build(dispatches, sending)
     }
-    fn classify(&self, answer: &Answer, _dispatches: &[&Dispatch], _account: &Account) -> Classification {
-        Classification::Unnamed(answer.without_platform_body())
+
+    fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], _account: &Account) -> Classification {
+        classify::classify(answer, dispatches.len())
+    }
+}
+
+/// Dispatches and ad accounts for the tests of this folder, of the fact sheet's sample client.
+#[cfg(test)]
+mod sample {
+    use chrono::DateTime;
+    use serde_json::{Map, Value, json};
+
+    use crate::domain::{
+        Account, AccountId, Click, ClickKind, ClientId, Dispatch, EventId, EventRecord, Platform,
+        account::AccountRules,
+        event::{ActionSource, Consent},
+        hash::{Identity, sha256_hex},
+        platform::PerPlatform,
+    };
+
+    const NOW: i64 = 1_795_290_000;
+
+    pub(super) fn pixel() -> Account {
+        Account {
+            id: AccountId(1),
+            client: ClientId::parse("acme").unwrap(),
+            name: "meta".into(),
+            platform: Platform::Meta,
+            destination: "1234567890".into(),
+            login: "agency-meta".into(),
+            rules: AccountRules::default(),
+            removed: false,
+        }
+    }
+
+    pub(super) fn whatsapp() -> Account {
+        Account {
+            id: AccountId(2),
+            name: "whatsapp".into(),
+            destination: "778899001122334".into(),
+            rules: AccountRules {
+                waba: Some("102290129340398".into()),
+                ..AccountRules::default()
+            },
+            ..pixel()
+        }
+    }
+
+    pub(super) fn click(kind: ClickKind, value: &str) -> Click {
+        Click {
+            kind,
+            value: value.to_owned(),
+            first_seen: DateTime::from_timestamp_secs(NOW - 3_600).unwrap(),
+            time_is_known: true,
+            waba: None,
+        }
+    }
+
+    /// A purchase on a web page of a person whose e-mail address is known.
+    pub(super) fn purchase(event_id: &str) -> Dispatch {
+        let mut identity = Identity::default();
+        identity.add("em", sha256_hex("john_smith@gmail.com"));
+        let time = DateTime::from_timestamp_secs(NOW).unwrap();
+        let event = EventRecord {
+            client: ClientId::parse("acme").unwrap(),
+            event_id: EventId::parse(event_id).unwrap(),
+            name: "Purchase".into(),
+            time,
+            first_seen: time,
+            action_source: ActionSource::Website,
+            source_url: Some("https://shop.example/thanks".into()),
+            referrer_url: None,
+            clicks: crate::domain::ClickIds::default(),
+            value: Some("129.9".parse().unwrap()),
+            currency: Some("CHF".into()),
+            order_id: None,
+            contents: Vec::new(),
+            consent: Consent::default(),
+            custom: Map::new(),
+            ip: None,
+            user_agent: None,
+            has_email_or_phone: true,
+            identities: PerPlatform {
+                meta: identity,
+                ..PerPlatform::default()
+            },
+        };
+        Dispatch {
+            account: AccountId(1),
+            platform: Platform::Meta,
+            destination: "1234567890".into(),
+            click: None,
+            deadline: time + chrono::TimeDelta::days(7),
+            event,
+        }
+    }
+
+    /// A lead in a chat that began with an ad, known by its phone number.
+    pub(super) fn whatsapp_lead() -> Dispatch {
+        let mut dispatch = purchase("w1");
+        let event = &mut dispatch.event;
+        event.name = "Lead".into();
+        event.action_source = ActionSource::BusinessMessaging;
+        (event.source_url, event.value, event.currency) = (None, None, None);
+        event.identities.meta = Identity::default();
+        event.identities.meta.add("ph", sha256_hex("5491155551234"));
+        dispatch.account = AccountId(2);
+        dispatch.destination = whatsapp().destination;
+        dispatch.click = Some(click(ClickKind::CtwaClid, "C"));
+        dispatch
+    }
+
+    pub(super) fn object(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    /// `custom` of an app event, as Meta wants it.
+    pub(super) fn app_custom() -> Value {
+        let mut extinfo = vec![""; 16];
+        (extinfo[0], extinfo[4]) = ("i2", "19.1");
+        json!({"app_data": {"extinfo": extinfo, "advertiser_tracking_enabled": 1}})
     }
 }

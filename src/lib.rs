@@ -6,10 +6,12 @@ compile_error!("crash points are for tests: never build a release with them");
 mod crash;
 
 pub mod broker;
+pub mod config;
 pub mod domain;
 pub mod http;
 pub mod metrics;
 pub mod platform;
 pub mod roles;
+pub mod secrets;
 pub mod store;
 pub mod wire;

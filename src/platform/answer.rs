@@ -37,6 +37,20 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
+    /// The platform's own name for the request, to be quoted to its support: Meta's trace ID, Google's and TikTok's request ID.
+    pub fn request_id(&self) -> Option<String> {
+        let in_header = ["x-fb-trace-id", "request-id", "x-tt-logid"].into_iter().find_map(|name| self.header(name));
+        let body = self.json();
+        let in_body = body.as_ref().and_then(|body| {
+            ["/fbtrace_id", "/error/fbtrace_id", "/request_id", "/requestId"]
+                .into_iter()
+                .find_map(|pointer| body.pointer(pointer)?.as_str())
+        });
+        let id = in_body.or(in_header)?;
+        let is_id = id.len() <= 100 && id.bytes().all(|byte| byte.is_ascii_graphic()) && !redact::looks_personal(id);
+        is_id.then(|| id.to_owned())
+    }
+
     /// The outcome of all dispatches when the body is nothing that the platform itself would write: judged by the status alone.
     ///
     /// A gateway's 502 or 504 may have been written after the platform took the bytes, so these are ambiguous, and so is a 2xx without the

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::Utc;
+
 use super::{credentials::Credentials, directory::DirectoryWatch};
 use crate::{
     broker::{Broker, Intake, IntakeSettings, topology::Topology},
     config::PaceConfig,
-    domain::{retry::Backoff, search_key::SearchKeys},
+    domain::{Scope, retry::Backoff, search_key::SearchKeys},
     http::Http,
     platform::Endpoints,
     store::Store,
@@ -38,6 +40,11 @@ impl Context {
     /// An intake of a queue with the prefetch that is set.
     pub fn intake(&self, queue: String, role: &'static str) -> Intake {
         self.broker.intake(IntakeSettings { queue, prefetch: self.pace.prefetch, role })
+    }
+
+    /// Says whether a scope is paused, as far as this process knows.
+    pub fn is_paused(&self, scope: &Scope) -> bool {
+        self.directory.current().pause(scope).is_some_and(|pause| pause.holds_at(Utc::now()))
     }
 
     /// How deferred dispatches back off.

@@ -327,7 +327,7 @@ impl Store {
         Ok(())
     }
 
-    /// Drops what is past its time: events with their dispatches and attempts, in small steps. Gives how many events went.
+    /// Drops what is past its time: events with their dispatches and attempts, in small steps, after adding them to the daily totals. Gives how many events went.
     pub async fn drop_expired_events(&self, limit: i64) -> Result<u64, StoreError> {
         let client = self.client().await?;
         let row = client
@@ -337,9 +337,20 @@ impl Store {
                          SELECT key FROM events event WHERE keep_until < now() AND NOT EXISTS (
                              SELECT FROM dispatches WHERE event_key = event.key AND attend_at IS NOT NULL)
                          ORDER BY keep_until LIMIT $1)
-                     RETURNING key
-                 ), dispatches_gone AS (DELETE FROM dispatches USING gone WHERE event_key = gone.key),
-                 attempts_gone AS (DELETE FROM attempts USING gone WHERE event_key = gone.key)
+                     RETURNING *
+                 ), dispatches_gone AS (
+                     DELETE FROM dispatches USING gone WHERE event_key = gone.key
+                     RETURNING gone.received_at::date AS day, gone.client_id, account_id, gone.name, state, coalesce(dispatches.cause, '') AS cause,
+                               coalesce(gone.currency, '') AS currency, coalesce(gone.value, 0) AS value
+                 ), attempts_gone AS (
+                     DELETE FROM attempts USING gone WHERE event_key = gone.key
+                 ), totals AS (
+                     INSERT INTO daily_totals (day, client_id, account_id, name, state, cause, currency, count, value)
+                     SELECT day, client_id, account_id, name, state, cause, currency, count(*), sum(value) FROM dispatches_gone
+                     GROUP BY 1, 2, 3, 4, 5, 6, 7
+                     ON CONFLICT (day, client_id, account_id, name, state, cause, currency)
+                     DO UPDATE SET count = daily_totals.count + excluded.count, value = daily_totals.value + excluded.value
+                 )
                  SELECT count(*) FROM gone",
                 &[&limit],
             )

@@ -6,8 +6,11 @@ use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
 use uuid::Uuid;
 
-use super::pool::{Store, StoreError};
-use crate::domain::{AccountId, Cause, DispatchKey, EventKey, Scope, State};
+use super::{
+    pauses::{self, NewPause},
+    pool::{Store, StoreError},
+};
+use crate::domain::{AccountId, Cause, DispatchKey, EventKey, State};
 
 /// What came of asking for a dispatch.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,21 +100,6 @@ pub struct RequestFacts {
     pub duration_ms: i32,
     /// How many dispatches the request held.
     pub batch: i32,
-}
-
-/// A pause that an answer asks for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewPause {
-    /// What is held back.
-    pub scope: Scope,
-    /// Why.
-    pub cause: Cause,
-    /// The platform's words, cleaned.
-    pub detail: Option<String>,
-    /// Until when; `None`: until someone resumes it or a probe gets through.
-    pub until: Option<DateTime<Utc>>,
-    /// When the first probe may go out, if one may.
-    pub probe_at: Option<DateTime<Utc>>,
 }
 
 const CLAIM: &str = "
@@ -242,10 +230,10 @@ impl Store {
         let transaction = client.build_transaction().start().await?;
         let recorded = record_in(&transaction, lease, records, facts).await?;
         for pause in pauses {
-            super::pauses::hold(&transaction, pause).await?;
+            pauses::begin(&transaction, pause).await?;
         }
         if let Some(account) = lifted {
-            super::pauses::lift_by_probe(&transaction, account).await?;
+            pauses::lift_by_probe(&transaction, account).await?;
         }
         transaction.commit().await?;
         Ok(recorded)

@@ -286,7 +286,7 @@ impl Sender {
         match self.halted {
             None => self.make_room().await,
             Some(Halt::Platform) => {
-                let paused = self.context.directory.current().is_paused(&Scope::Platform(self.platform), Utc::now());
+                let paused = self.context.is_paused(&Scope::Platform(self.platform));
                 if !paused {
                     self.resume("pause of the platform is over");
                 }

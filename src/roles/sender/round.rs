@@ -10,7 +10,6 @@ use std::{
 use chrono::{DateTime, Utc};
 use rand::RngExt;
 use tracing::{error, info, warn};
-use uuid::Uuid;
 
 use super::{
     Parcel,
@@ -21,7 +20,6 @@ use crate::{
     broker::Publisher,
     domain::{
         Account, Cause, Classification, Dispatch, DispatchKey, Login, Mode, Outcome, Platform, State, Verdict,
-        outcome::Reach,
     },
     http::NoAnswer,
     metrics::conversions,

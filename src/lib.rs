@@ -3,6 +3,7 @@
 #[cfg(all(feature = "crash-points", not(debug_assertions)))]
 compile_error!("crash points are for tests: never build a release with them");
 
+pub mod app;
 mod crash;
 
 pub mod broker;
@@ -13,5 +14,7 @@ pub mod metrics;
 pub mod platform;
 pub mod roles;
 pub mod secrets;
+pub mod shutdown;
 pub mod store;
+pub mod telemetry;
 pub mod wire;

@@ -1,6 +1,9 @@
 //! What every role is given.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use chrono::Utc;
 
@@ -34,6 +37,8 @@ pub struct Context {
     pub endpoints: Endpoints,
     /// How fast, how often, how long.
     pub pace: PaceConfig,
+    /// Which queues are consumed now.
+    pub readiness: Readiness,
 }
 
 impl Context {
@@ -50,5 +55,31 @@ impl Context {
     /// How deferred dispatches back off.
     pub fn backoff(&self) -> Backoff {
         Backoff { base: self.pace.retry_base, cap: self.pace.retry_cap }
+    }
+}
+
+/// Which queues are really consumed now: what `/readyz` says.
+#[derive(Clone, Default)]
+pub struct Readiness {
+    queues: Arc<Mutex<Vec<(String, Arc<AtomicBool>)>>>,
+}
+
+impl Readiness {
+    /// Adds a queue that must be consumed for this process to be ready; the role keeps the flag true.
+    pub fn expect(&self, queue: impl Into<String>) -> Arc<AtomicBool> {
+        let flag = Arc::new(AtomicBool::new(false));
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.push((queue.into(), Arc::clone(&flag)));
+        flag
+    }
+
+    /// The queues that are not consumed; before any role has begun, that is said instead.
+    pub fn not_ready(&self) -> Vec<String> {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if queues.is_empty() {
+            return vec!["no role has begun".to_owned()];
+        }
+        let waiting = queues.iter().filter(|(_, flag)| !flag.load(Ordering::Relaxed));
+        waiting.map(|(queue, _)| queue.clone()).collect()
     }
 }

@@ -3,7 +3,10 @@
 mod batch;
 pub mod plan;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -16,6 +19,8 @@ use crate::broker::{Arrivals, Delivery, Intake};
 const BATCH_MAX: usize = 500;
 /// How long a batch may try to get its messages confirmed before the channel is given up.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(30);
+/// How often the router says whether it consumes.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// The first and the longest pause while Postgres or the broker does not take anything.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
@@ -44,19 +49,26 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
         Inbound::Events => context.topology.events_queue(),
         Inbound::Webhooks => context.topology.webhooks_queue(),
     };
+    let consuming = context.readiness.expect(&queue);
     let mut intake = context.intake(queue, "router");
+    let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let publisher = context.broker.publisher("router");
     loop {
         let arrivals = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             arrivals = intake.next(BATCH_MAX) => arrivals,
+            _ = looks.tick() => {
+                consuming.store(intake.is_consuming(), Ordering::Relaxed);
+                continue;
+            }
         };
         match arrivals {
             Arrivals::Deliveries(deliveries) => {
                 let batch = Batch { context: &context, publisher: &publisher, inbound };
                 if let Err(failure) = batch.handle(deliveries).await {
                     warn!(inbound = inbound.as_str(), cause = %failure, "router holds on");
+                    consuming.store(false, Ordering::Relaxed);
                     hold_on(&context, &mut intake, &shutdown).await;
                 }
             }

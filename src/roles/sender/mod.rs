@@ -11,7 +11,10 @@ mod storm;
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -74,6 +77,8 @@ struct Sender {
     storms: Storms,
     /// Why nothing is consumed now, if so.
     halted: Option<Halt>,
+    /// Whether both lanes are consumed, or rest on purpose.
+    consuming: Arc<AtomicBool>,
 }
 
 /// Why a sender does not consume.
@@ -100,6 +105,7 @@ pub async fn run(context: Arc<Context>, platform: Platform, shutdown: Cancellati
         limits: HashMap::new(),
         storms: Storms::default(),
         halted: None,
+        consuming: context.readiness.expect(format!("sender of {platform}")),
         context,
     };
     sender.run(shutdown).await;
@@ -283,6 +289,8 @@ impl Sender {
 
     /// Makes room for others where an ad account is slow, and resumes when what halted the sender is over.
     async fn look_around(&mut self) {
+        let rests = self.halted == Some(Halt::Platform);
+        self.consuming.store(rests || (self.live.is_consuming() && self.bulk.is_consuming()), Ordering::Relaxed);
         match self.halted {
             None => self.make_room().await,
             Some(Halt::Platform) => {

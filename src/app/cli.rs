@@ -1,0 +1,121 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::{
+    BadConfig,
+    worker::{self, Role},
+};
+use crate::{
+    broker::topology::{self, Topology},
+    config::{self, BrokerConfig, Config, DatabaseConfig, LogConfig, ProcessEnvironment},
+    domain::Platform,
+    telemetry,
+};
+
+/// Tells Meta, Google and TikTok about the sales that their ads brought: none lost, none knowingly twice, and for every one what became of it and why.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 120)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the workers: all roles and platforms in one process, or those named
+    Run {
+        /// A role to take; may be repeated (default: all)
+        #[arg(long, value_enum)]
+        role: Vec<Role>,
+        /// A platform to send to; may be repeated (default: all)
+        #[arg(long)]
+        platform: Vec<Platform>,
+    },
+    /// Bring the database to this version; safe to repeat
+    Migrate,
+    /// Exchanges and queues: declare them, check them, print them
+    Topology {
+        #[command(subcommand)]
+        what: TopologyCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TopologyCommand {
+    /// Declare what is missing; never changes or deletes
+    Apply,
+    /// Say what differs; exit code 1 if something does
+    Check,
+    /// Print names, arguments and bindings
+    Print,
+}
+
+impl Cli {
+    /// Runs the command.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Run { role, platform } => {
+                let config = Config::from_env(&ProcessEnvironment).map_err(|errors| BadConfig(errors.to_string()))?;
+                telemetry::start_log(&config.log).map_err(|error| BadConfig(error.to_string()))?;
+                let all_roles = [Role::Router, Role::Sender, Role::Keeper];
+                let roles = if role.is_empty() { all_roles.to_vec() } else { role };
+                let platforms = if platform.is_empty() { Platform::ALL.to_vec() } else { platform };
+                worker::run(config, &roles, &platforms).await
+            }
+            Command::Migrate => migrate().await,
+            Command::Topology { what } => what.run().await,
+        }
+    }
+}
+
+/// Reads one part of the configuration, and the log's.
+fn part<T>(read: impl FnOnce(&mut config::Reader) -> Option<T>) -> Result<T, BadConfig> {
+    let both = |reader: &mut config::Reader| {
+        let log = LogConfig::read(reader);
+        Some((read(reader)?, log?))
+    };
+    let (part, log) = config::read(&ProcessEnvironment, both).map_err(|errors| BadConfig(errors.to_string()))?;
+    telemetry::start_log(&log).map_err(|error| BadConfig(error.to_string()))?;
+    Ok(part)
+}
+
+#[expect(clippy::print_stdout, reason = "what a command has to say goes to standard output")]
+async fn migrate() -> anyhow::Result<ExitCode> {
+    let store = worker::store(&part(DatabaseConfig::read)?)?;
+    let applied = store.migrate().await?;
+    for name in &applied {
+        println!("applied {name}");
+    }
+    if applied.is_empty() {
+        println!("the database is of this version already");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl TopologyCommand {
+    #[expect(clippy::print_stdout, reason = "what a command has to say goes to standard output")]
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        if matches!(self, TopologyCommand::Print) {
+            print!("{}", Topology::default().render());
+            return Ok(ExitCode::SUCCESS);
+        }
+        let config = part(BrokerConfig::read)?;
+        let wanted = Topology::new(config.prefix.clone());
+        let settings = worker::broker_settings(&config);
+        let differences = match self {
+            TopologyCommand::Apply => topology::apply(&settings, &wanted).await?.differences,
+            _ => topology::check(&settings, &wanted).await?.differences,
+        };
+        for difference in &differences {
+            println!("{difference}");
+        }
+        if differences.is_empty() {
+            println!("all exchanges, queues and bindings are as they should be");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Ok(ExitCode::FAILURE)
+    }
+}

@@ -1,0 +1,46 @@
+//! Logs and metrics of this process: set up once, before anything else is.
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::{
+    broker::LOG_TARGETS_WITH_BODIES,
+    config::{LogConfig, LogFormat},
+    metrics::{broker, conversions},
+};
+
+/// The filter of the log is no filter.
+#[derive(Debug, thiserror::Error)]
+#[error("RELAY_LOG: expected directives such as info or conversion_relay=debug")]
+pub struct InvalidFilter;
+
+/// Sends log lines to standard error in the form that is set.
+pub fn start_log(config: &LogConfig) -> Result<(), InvalidFilter> {
+    let mut filter: EnvFilter = config.filter.parse().map_err(|_| InvalidFilter)?;
+    for target in LOG_TARGETS_WITH_BODIES {
+        let off = format!("{target}=off").parse().map_err(|_| InvalidFilter)?;
+        filter = filter.add_directive(off);
+    }
+    let registry = tracing_subscriber::registry().with(filter);
+    let started = match config.format {
+        LogFormat::Json => {
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
+        }
+        LogFormat::Text => registry.with(fmt::layer().with_target(false).with_writer(std::io::stderr)).try_init(),
+    };
+    // A second start in one process keeps the first log.
+    started.or(Ok(()))
+}
+
+/// Installs the recorder of metrics, with every label value at zero.
+pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(conversions::REQUEST_SECONDS.to_owned()), &conversions::REQUEST_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(conversions::BATCH.to_owned()), &conversions::BATCH_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(conversions::DELIVERY_AGE.to_owned()), &conversions::AGE_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(broker::CONFIRM_SECONDS.to_owned()), &conversions::REQUEST_BUCKETS)?
+        .install_recorder()?;
+    broker::describe();
+    conversions::describe();
+    Ok(handle)
+}

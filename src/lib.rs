@@ -3,6 +3,7 @@
 #[cfg(all(feature = "crash-points", not(debug_assertions)))]
 compile_error!("crash points are for tests: never build a release with them");
 
+pub mod config;
 pub mod domain;
 pub mod platform;
 pub mod store;

@@ -6,5 +6,6 @@ compile_error!("crash points are for tests: never build a release with them");
 pub mod config;
 pub mod domain;
 pub mod platform;
+pub mod roles;
 pub mod store;
 pub mod wire;

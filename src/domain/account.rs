@@ -138,6 +138,9 @@ pub struct AccountRules {
     /// At most so many conversions a second; none: as many as there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,
+    /// How many seconds an event without a click waits for one to become known; none: it does not wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_for_click_seconds: Option<u32>,
     /// Google: the login's manager account, digits only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manager: Option<String>,
@@ -232,6 +235,8 @@ pub enum Credential {
 pub struct Login {
     /// Its name, as in the file.
     pub name: String,
+    /// The platform that it proves itself to.
+    pub platform: Platform,
     /// How it proves itself.
     pub credential: Credential,
     /// Google: the manager account that the credential's user belongs to, digits only.
@@ -242,4 +247,11 @@ pub struct Login {
     pub quota: Option<String>,
     /// Counts up with every change, so that a changed secret is read anew.
     pub revision: i32,
+}
+
+impl Login {
+    /// The quota that it draws on: a shared one, or its own under its own name.
+    pub fn quota_name(&self) -> &str {
+        self.quota.as_deref().unwrap_or(&self.name)
+    }
 }

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod cause;
 pub mod click;
+pub mod directory;
 pub mod dispatch;
 pub mod event;
 pub mod hash;
@@ -17,13 +18,14 @@ pub mod redact;
 pub mod retry;
 pub mod state;
 
-pub use account::{Account, Login, Mode};
+pub use account::{Account, Client, Login, Mode};
 pub use cause::{Cause, Who};
 pub use click::{Click, ClickIds, ClickKind};
+pub use directory::Directory;
 pub use dispatch::{Dispatch, DispatchKey};
 pub use ids::{AccountId, ClientId, EventId, EventKey};
 pub use outcome::{Classification, Outcome, Verdict};
-pub use pause::Scope;
+pub use pause::{Pause, Scope};
 pub use platform::{PerPlatform, Platform};
 pub use record::EventRecord;
 pub use state::State;

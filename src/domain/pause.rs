@@ -2,7 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{ids::AccountId, platform::Platform};
+use chrono::{DateTime, Utc};
+
+use super::{
+    account::{Account, Login},
+    cause::Cause,
+    ids::AccountId,
+    platform::Platform,
+};
 
 /// What a pause holds back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +33,16 @@ impl Scope {
             Scope::Quota(_) => "quota",
             Scope::Platform(_) => "platform",
         }
+    }
+
+    /// Every scope that holds an ad account back, the widest first. The column `ad_accounts.scopes` holds the same, written out.
+    pub fn all_of(account: &Account, login: &Login) -> [Self; 4] {
+        [
+            Scope::Platform(account.platform),
+            Scope::Quota(login.quota_name().to_owned()),
+            Scope::Login(login.name.clone()),
+            Scope::Account(account.id),
+        ]
     }
 }
 
@@ -63,6 +80,32 @@ impl FromStr for Scope {
             "platform" => name.parse().map(Scope::Platform).map_err(|_| InvalidScope),
             _ => Err(InvalidScope),
         }
+    }
+}
+
+/// A scope that does not send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// What it holds back.
+    pub scope: Scope,
+    /// Why.
+    pub cause: Cause,
+    /// The platform's words, cleaned, or the person's reason.
+    pub detail: Option<String>,
+    /// Whether a person made it; the relay then neither ends nor changes it.
+    pub by_hand: bool,
+    /// When it began.
+    pub since: DateTime<Utc>,
+    /// When it ends by itself; `None`: when someone resumes it or a probe gets through.
+    pub until: Option<DateTime<Utc>>,
+    /// When the next probe may go out; `None`: none does.
+    pub probe_at: Option<DateTime<Utc>>,
+}
+
+impl Pause {
+    /// Says whether it still holds at a time.
+    pub fn holds_at(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_none_or(|until| now < until)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Postgres: the ledger, the directory of clients and ad accounts, pauses. The only place that knows SQL.
 
+pub mod directory;
 pub mod keeping;
 pub mod migrations;
-mod pauses;
+pub mod pauses;
 pub mod pool;
 pub mod routing;
+mod row;
 mod rows;
 pub mod sending;
 

@@ -79,7 +79,10 @@ impl Http {
     pub async fn send(&self, request: &Request, token: &SecretString) -> Exchange {
         let started = Instant::now();
         let result = self.exchange(request, token).await;
-        Exchange { result, duration: started.elapsed() }
+        Exchange {
+            result,
+            duration: started.elapsed(),
+        }
     }
 
     /// Posts a form, for token endpoints.
@@ -91,14 +94,20 @@ impl Http {
             .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body.expose_secret().to_owned());
         let result = read(request.send().await).await;
-        Exchange { result, duration: started.elapsed() }
+        Exchange {
+            result,
+            duration: started.elapsed(),
+        }
     }
 
     /// Reads a JSON document of the broker's management interface or the like; `url` may hold a user and a password.
     pub async fn get(&self, url: &str) -> Exchange {
         let started = Instant::now();
         let result = read(self.client.get(url).send().await).await;
-        Exchange { result, duration: started.elapsed() }
+        Exchange {
+            result,
+            duration: started.elapsed(),
+        }
     }
 
     async fn exchange(&self, request: &Request, token: &SecretString) -> Result<Answer, NoAnswer> {
@@ -111,7 +120,10 @@ impl Http {
         }
         let (name, value) = match request.token {
             TokenHeader::Bearer => (AUTHORIZATION, format!("Bearer {}", token.expose_secret())),
-            TokenHeader::AccessToken => (HeaderName::from_static("access-token"), token.expose_secret().to_owned()),
+            TokenHeader::AccessToken => (
+                HeaderName::from_static("access-token"),
+                token.expose_secret().to_owned(),
+            ),
         };
         let mut value = HeaderValue::from_str(&value).map_err(|_| NoAnswer::NotSent)?;
         value.set_sensitive(true);
@@ -138,10 +150,18 @@ async fn read(response: Result<reqwest::Response, reqwest::Error>) -> Result<Ans
         }
     }
     body.truncate(ANSWER_BYTES_MAX);
-    Ok(Answer { status, headers, body: Bytes::from(body) })
+    Ok(Answer {
+        status,
+        headers,
+        body: Bytes::from(body),
+    })
 }
 
 fn no_answer(error: &reqwest::Error) -> NoAnswer {
     // A name that does not resolve is a connect error for reqwest, too.
-    if error.is_connect() || error.is_builder() { NoAnswer::NotSent } else { NoAnswer::Ambiguous }
+    if error.is_connect() || error.is_builder() {
+        NoAnswer::NotSent
+    } else {
+        NoAnswer::Ambiguous
+    }
 }

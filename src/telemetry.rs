@@ -23,10 +23,12 @@ pub fn start_log(config: &LogConfig) -> Result<(), InvalidFilter> {
     }
     let registry = tracing_subscriber::registry().with(filter);
     let started = match config.format {
-        LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
-        }
-        LogFormat::Text => registry.with(fmt::layer().with_target(false).with_writer(std::io::stderr)).try_init(),
+        LogFormat::Json => registry
+            .with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
+            .try_init(),
+        LogFormat::Text => registry
+            .with(fmt::layer().with_target(false).with_writer(std::io::stderr))
+            .try_init(),
     };
     // A second start in one process keeps the first log.
     started.or(Ok(()))
@@ -35,10 +37,22 @@ pub fn start_log(config: &LogConfig) -> Result<(), InvalidFilter> {
 /// Installs the recorder of metrics, with every label value at zero.
 pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full(conversions::REQUEST_SECONDS.to_owned()), &conversions::REQUEST_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(conversions::BATCH.to_owned()), &conversions::BATCH_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(conversions::DELIVERY_AGE.to_owned()), &conversions::AGE_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(broker::CONFIRM_SECONDS.to_owned()), &conversions::REQUEST_BUCKETS)?
+        .set_buckets_for_metric(
+            Matcher::Full(conversions::REQUEST_SECONDS.to_owned()),
+            &conversions::REQUEST_BUCKETS,
+        )?
+        .set_buckets_for_metric(
+            Matcher::Full(conversions::BATCH.to_owned()),
+            &conversions::BATCH_BUCKETS,
+        )?
+        .set_buckets_for_metric(
+            Matcher::Full(conversions::DELIVERY_AGE.to_owned()),
+            &conversions::AGE_BUCKETS,
+        )?
+        .set_buckets_for_metric(
+            Matcher::Full(broker::CONFIRM_SECONDS.to_owned()),
+            &conversions::REQUEST_BUCKETS,
+        )?
         .install_recorder()?;
     broker::describe();
     conversions::describe();

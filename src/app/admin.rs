@@ -21,7 +21,9 @@ pub async fn serve(listener: TcpListener, metrics: PrometheusHandle, readiness: 
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(show_readiness))
         .with_state(Served { metrics, readiness });
-    let served = axum::serve(listener, router).with_graceful_shutdown(end.cancelled_owned()).await;
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(end.cancelled_owned())
+        .await;
     if let Err(failure) = served {
         error!(error = %failure, "admin port failed");
     }
@@ -37,6 +39,9 @@ async fn show_readiness(State(served): State<Served>) -> (StatusCode, String) {
     if waiting.is_empty() {
         (StatusCode::OK, "ready\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("not consuming: {}\n", waiting.join(", ")))
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not consuming: {}\n", waiting.join(", ")),
+        )
     }
 }

@@ -62,7 +62,11 @@ impl Cli {
                 telemetry::start_log(&config.log).map_err(|error| BadConfig(error.to_string()))?;
                 let all_roles = [Role::Router, Role::Sender, Role::Keeper];
                 let roles = if role.is_empty() { all_roles.to_vec() } else { role };
-                let platforms = if platform.is_empty() { Platform::ALL.to_vec() } else { platform };
+                let platforms = if platform.is_empty() {
+                    Platform::ALL.to_vec()
+                } else {
+                    platform
+                };
                 worker::run(config, &roles, &platforms).await
             }
             Command::Migrate => migrate().await,

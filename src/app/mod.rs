@@ -33,8 +33,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "this is where a command tells a person what went wrong")]
+#[expect(
+    clippy::print_stderr,
+    reason = "this is where a command tells a person what went wrong"
+)]
 fn fail(failure: &anyhow::Error) -> ExitCode {
     eprintln!("conversion-relay: {failure:#}");
-    if failure.is::<BadConfig>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+    if failure.is::<BadConfig>() {
+        ExitCode::from(EXIT_CONFIG)
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -54,12 +54,19 @@ pub async fn run(config: Config, roles: &[Role], platforms: &[Platform]) -> anyh
         .await
         .with_context(|| format!("open the admin port {}", config.admin_address))?;
     info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "conversion-relay starts");
-    let admin = tokio::spawn(admin::serve(listener, metrics, readiness.clone(), shutdown.hard.clone()));
+    let admin = tokio::spawn(admin::serve(
+        listener,
+        metrics,
+        readiness.clone(),
+        shutdown.hard.clone(),
+    ));
     let built = tokio::select! {
         () = shutdown.soft.cancelled() => None,
         built = build(&config, readiness) => Some(built?),
     };
-    let Some(context) = built else { return Ok(ExitCode::SUCCESS) };
+    let Some(context) = built else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let context = Arc::new(context);
     let mut tasks = start(&context, roles, platforms, &shutdown);
     let deadline = config.pace.shutdown_deadline + CLOSE_GRACE;
@@ -89,7 +96,10 @@ pub fn store(config: &crate::config::DatabaseConfig) -> anyhow::Result<Store> {
 /// The broker's settings, as the configuration says.
 pub fn broker_settings(config: &crate::config::BrokerConfig) -> BrokerSettings {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
-    let mut settings = BrokerSettings::new(config.urls.clone(), format!("conversion-relay@{host}/{}", std::process::id()));
+    let mut settings = BrokerSettings::new(
+        config.urls.clone(),
+        format!("conversion-relay@{host}/{}", std::process::id()),
+    );
     settings.ca.clone_from(&config.ca);
     settings
 }
@@ -112,10 +122,19 @@ pub fn endpoints(config: &PlatformsConfig) -> Endpoints {
 async fn build(config: &Config, readiness: Readiness) -> anyhow::Result<Context> {
     let store = store(&config.database)?;
     wait_for_schema(&store).await?;
-    let directory = Arc::new(DirectoryWatch::load(store.clone()).await.context("load the directory")?);
+    let directory = Arc::new(
+        DirectoryWatch::load(store.clone())
+            .await
+            .context("load the directory")?,
+    );
     let http = Http::new(config.pace.http_timeout)?;
     let endpoints = endpoints(&config.platforms);
-    let keys = config.keys.identity.iter().map(|key| key.expose_secret().as_bytes().to_vec()).collect();
+    let keys = config
+        .keys
+        .identity
+        .iter()
+        .map(|key| key.expose_secret().as_bytes().to_vec())
+        .collect();
     let secrets = secrets(config, &store)?;
     Ok(Context {
         credentials: Credentials::new(secrets, http.clone(), endpoints.clone()),

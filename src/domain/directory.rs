@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
+
 use super::{
     account::{Account, Client, Login},
     ids::{AccountId, ClientId},
@@ -105,6 +107,11 @@ impl Directory {
     /// The pause of a scope. It may have ended meanwhile: see [`Pause::holds_at`].
     pub fn pause(&self, scope: &Scope) -> Option<&Pause> {
         self.pauses.get(scope)
+    }
+
+    /// Says whether a scope is paused at a time.
+    pub fn is_paused(&self, scope: &Scope, now: DateTime<Utc>) -> bool {
+        self.pause(scope).is_some_and(|pause| pause.holds_at(now))
     }
 
     /// All pauses, by scope; some may have ended meanwhile.

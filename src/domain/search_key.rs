@@ -56,8 +56,12 @@ impl SearchKeys {
 
     /// The digests under every key of an identity that someone searches for.
     pub fn search(&self, kind: IdentityKind, value: &str, country: Option<&str>) -> Vec<Uuid> {
-        let Some(canonical) = canonical(kind, value, country) else { return Vec::new() };
-        (0..self.0.len()).map(|key| self.digest(key, kind, &canonical)).collect()
+        let Some(canonical) = canonical(kind, value, country) else {
+            return Vec::new();
+        };
+        (0..self.0.len())
+            .map(|key| self.digest(key, kind, &canonical))
+            .collect()
     }
 
     fn digest(&self, key: usize, kind: IdentityKind, canonical: &str) -> Uuid {

@@ -46,7 +46,15 @@ pub const PAUSES: &str = "relay_pauses";
 pub const STORE_FAILURES: &str = "relay_store_failures_total";
 
 /// The outcomes of an attempt, as label and as audit column.
-pub const OUTCOMES: [&str; 7] = ["delivered", "accepted", "deferred", "ambiguous", "blocked", "refused", "not_sent"];
+pub const OUTCOMES: [&str; 7] = [
+    "delivered",
+    "accepted",
+    "deferred",
+    "ambiguous",
+    "blocked",
+    "refused",
+    "not_sent",
+];
 /// The roles that need Postgres.
 const ROLES: [&str; 3] = ["router", "sender", "keeper"];
 /// The inbound queues.
@@ -67,7 +75,10 @@ pub const AGE_BUCKETS: [f64; 10] = [0.1, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 7_
 pub fn describe() {
     describe_counter!(EVENTS_RECEIVED, "Messages taken from the inbound queues");
     describe_counter!(EVENTS_STORED, "Events stored for the first time");
-    describe_counter!(EVENTS_REPEATED, "Events that were there before, the same or contradicting");
+    describe_counter!(
+        EVENTS_REPEATED,
+        "Events that were there before, the same or contradicting"
+    );
     describe_counter!(EVENTS_UNWANTED, "Events that no ad account of their client wants");
     describe_counter!(EVENTS_UNROUTABLE, "Events that concern no ad account");
     describe_counter!(DISPATCHES_DECIDED, "What the router decided for an ad account");
@@ -76,14 +87,24 @@ pub fn describe() {
     describe_histogram!(BATCH, "Conversions in a request");
     describe_histogram!(DELIVERY_AGE, Unit::Seconds, "Time from first seen to delivered");
     describe_counter!(DEAD_LETTERS, "Dead letters");
-    describe_counter!(SILENT, "Queued conversions that had to be published again; this is how a loss would show");
+    describe_counter!(
+        SILENT,
+        "Queued conversions that had to be published again; this is how a loss would show"
+    );
     describe_counter!(ABANDONED, "Conversions whose sender went away between claim and record");
     describe_counter!(LEASES_LOST, "Records that came after another had taken over");
     describe_counter!(WOKEN, "Conversions taken out of the ledger");
     describe_gauge!(UNSETTLED, "Conversions that are not settled");
-    describe_gauge!(PAUSED_DEADLINE, Unit::Seconds, "Time until the first paused conversion expires");
+    describe_gauge!(
+        PAUSED_DEADLINE,
+        Unit::Seconds,
+        "Time until the first paused conversion expires"
+    );
     describe_gauge!(PAUSES, "Pauses in force");
-    describe_counter!(STORE_FAILURES, "Statements that Postgres did not take and that are tried again");
+    describe_counter!(
+        STORE_FAILURES,
+        "Statements that Postgres did not take and that are tried again"
+    );
     touch();
 }
 
@@ -121,7 +142,13 @@ fn touch() {
         for name in [SILENT, ABANDONED, LEASES_LOST] {
             counter!(name, "platform" => platform).increment(0);
         }
-        for state in [State::Queued, State::Sending, State::Waiting, State::Paused, State::Failed] {
+        for state in [
+            State::Queued,
+            State::Sending,
+            State::Waiting,
+            State::Paused,
+            State::Failed,
+        ] {
             gauge!(UNSETTLED, "platform" => platform, "state" => state.as_str()).set(0.0);
         }
     }

@@ -39,7 +39,9 @@ impl Answer {
 
     /// The platform's own name for the request, to be quoted to its support: Meta's trace ID, Google's and TikTok's request ID.
     pub fn request_id(&self) -> Option<String> {
-        let in_header = ["x-fb-trace-id", "request-id", "x-tt-logid"].into_iter().find_map(|name| self.header(name));
+        let in_header = ["x-fb-trace-id", "request-id", "x-tt-logid"]
+            .into_iter()
+            .find_map(|name| self.header(name));
         let body = self.json();
         let in_body = body.as_ref().and_then(|body| {
             ["/fbtrace_id", "/error/fbtrace_id", "/request_id", "/requestId"]

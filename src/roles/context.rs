@@ -44,17 +44,27 @@ pub struct Context {
 impl Context {
     /// An intake of a queue with the prefetch that is set.
     pub fn intake(&self, queue: String, role: &'static str) -> Intake {
-        self.broker.intake(IntakeSettings { queue, prefetch: self.pace.prefetch, role })
+        self.broker.intake(IntakeSettings {
+            queue,
+            prefetch: self.pace.prefetch,
+            role,
+        })
     }
 
     /// Says whether a scope is paused, as far as this process knows.
     pub fn is_paused(&self, scope: &Scope) -> bool {
-        self.directory.current().pause(scope).is_some_and(|pause| pause.holds_at(Utc::now()))
+        self.directory
+            .current()
+            .pause(scope)
+            .is_some_and(|pause| pause.holds_at(Utc::now()))
     }
 
     /// How deferred dispatches back off.
     pub fn backoff(&self) -> Backoff {
-        Backoff { base: self.pace.retry_base, cap: self.pace.retry_cap }
+        Backoff {
+            base: self.pace.retry_base,
+            cap: self.pace.retry_cap,
+        }
     }
 }
 

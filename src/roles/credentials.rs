@@ -38,7 +38,12 @@ struct Cached {
 impl Credentials {
     /// Starts with nothing cached.
     pub fn new(secrets: Secrets, http: Http, endpoints: Endpoints) -> Self {
-        Self { secrets, http, endpoints, logins: Mutex::default() }
+        Self {
+            secrets,
+            http,
+            endpoints,
+            logins: Mutex::default(),
+        }
     }
 
     /// The access token of a login, for the interface that serves the ad account. `Err` is the outcome of whatever was to be sent.
@@ -53,7 +58,11 @@ impl Credentials {
         }
         let secret = self.secret(login, reference(&login.credential)).await?;
         let _ = (account, &self.http, &self.endpoints);
-        *cached = Some(Cached { revision: login.revision, token: secret.clone(), ends: None });
+        *cached = Some(Cached {
+            revision: login.revision,
+            token: secret.clone(),
+            ends: None,
+        });
         Ok(secret)
     }
 
@@ -68,7 +77,11 @@ impl Credentials {
         self.secrets.resolve(reference).await.map_err(|failure| {
             warn!(login = %login.name, error = %chain(&failure), "secret of a login cannot be read");
             Outcome {
-                verdict: Verdict::Blocked { cause: Cause::LoginMissing, reach: Reach::Login, wait: None },
+                verdict: Verdict::Blocked {
+                    cause: Cause::LoginMissing,
+                    reach: Reach::Login,
+                    wait: None,
+                },
                 code: None,
                 message: Some(failure.to_string()),
             }

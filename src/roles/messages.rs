@@ -31,10 +31,22 @@ pub fn dispatch_message(topology: &Topology, dispatch: &Dispatch, lane: Lane) ->
 /// The copy of a failed dispatch that lies among the dead letters until someone replays or drops it.
 pub fn dead_message(topology: &Topology, dispatch: &Dispatch, facts: &DeadFacts) -> Outgoing {
     let mut headers = headers(dispatch);
-    headers.insert(header::CAUSE.to_owned(), HeaderValue::Text(facts.cause.as_str().to_owned()));
-    headers.insert(header::DEAD_COUNT.to_owned(), HeaderValue::Integer(i64::from(facts.dead_count)));
-    headers.insert(header::ATTEMPTS.to_owned(), HeaderValue::Integer(i64::from(facts.attempts)));
-    headers.insert(header::FAILED_AT.to_owned(), HeaderValue::Text(facts.failed_at.to_rfc3339()));
+    headers.insert(
+        header::CAUSE.to_owned(),
+        HeaderValue::Text(facts.cause.as_str().to_owned()),
+    );
+    headers.insert(
+        header::DEAD_COUNT.to_owned(),
+        HeaderValue::Integer(i64::from(facts.dead_count)),
+    );
+    headers.insert(
+        header::ATTEMPTS.to_owned(),
+        HeaderValue::Integer(i64::from(facts.attempts)),
+    );
+    headers.insert(
+        header::FAILED_AT.to_owned(),
+        HeaderValue::Text(facts.failed_at.to_rfc3339()),
+    );
     if let Some(detail) = &facts.detail {
         headers.insert(header::DETAIL.to_owned(), HeaderValue::Text(detail.clone()));
     }
@@ -52,9 +64,18 @@ pub fn dead_message(topology: &Topology, dispatch: &Dispatch, facts: &DeadFacts)
 fn headers(dispatch: &Dispatch) -> Headers {
     BTreeMap::from([
         (header::VERSION.to_owned(), HeaderValue::Integer(VERSION)),
-        (header::CLIENT.to_owned(), HeaderValue::Text(dispatch.event.client.to_string())),
-        (header::ACCOUNT.to_owned(), HeaderValue::Integer(i64::from(dispatch.account.0))),
-        (header::FIRST_SEEN.to_owned(), HeaderValue::Text(dispatch.event.first_seen.to_rfc3339())),
+        (
+            header::CLIENT.to_owned(),
+            HeaderValue::Text(dispatch.event.client.to_string()),
+        ),
+        (
+            header::ACCOUNT.to_owned(),
+            HeaderValue::Integer(i64::from(dispatch.account.0)),
+        ),
+        (
+            header::FIRST_SEEN.to_owned(),
+            HeaderValue::Text(dispatch.event.first_seen.to_rfc3339()),
+        ),
     ])
 }
 
@@ -66,7 +87,10 @@ fn seconds(dispatch: &Dispatch) -> Option<u64> {
 pub fn unreadable_message(topology: &Topology, platform: Platform, delivery: &Delivery, cause: Cause) -> Outgoing {
     let mut headers = headers_for_republish(&delivery.headers);
     headers.insert(header::CAUSE.to_owned(), HeaderValue::Text(cause.as_str().to_owned()));
-    headers.insert(header::ROUTING_KEY.to_owned(), HeaderValue::Text(delivery.routing_key.clone()));
+    headers.insert(
+        header::ROUTING_KEY.to_owned(),
+        HeaderValue::Text(delivery.routing_key.clone()),
+    );
     Outgoing {
         exchange: topology.dead(),
         routing_key: topology::dead(platform.as_str()),

@@ -37,16 +37,6 @@ impl Store {
     }
 }
 
-/// Counts the version up and keeps other changes out until the transaction ends; tells workers that there is something new.
-pub(super) async fn bump(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    transaction
-        .query_typed("UPDATE directory_version SET version = version + 1", &[])
-        .await?;
-    // Only a hint: workers poll the version and need no session for it.
-    transaction.query_typed("NOTIFY relay_directory", &[]).await?;
-    Ok(())
-}
-
 async fn read(transaction: &Transaction<'_>) -> Result<DirectoryParts, StoreError> {
     let version_rows = transaction
         .query_typed("SELECT version FROM directory_version", &[])

@@ -1,14 +1,15 @@
-//! Pauses: begins them, ends them, lists them, and counts what they hold back.
+//! Pauses: made by answers, by hand, lifted by probes and by people.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::{Row, Transaction, types::Type};
+use deadpool_postgres::GenericClient;
+use tokio_postgres::Row;
 
 use super::{
-    directory,
     pool::{Store, StoreError},
     row::Columns,
+    sending::NewPause,
 };
 use crate::domain::{AccountId, Cause, Pause, Scope};
 
@@ -16,49 +17,52 @@ use crate::domain::{AccountId, Cause, Pause, Scope};
 pub(super) const SELECT: &str = "SELECT scope, cause, detail, by_hand, since, until, probe_at FROM pauses \
      WHERE until IS NULL OR until > now() ORDER BY scope";
 
-// An ended pause counts as none. A pause by hand gives way only to a person; one of the relay's only to one that lasts as long.
-const UPSERT: &str = "INSERT INTO pauses AS old (scope, cause, detail, by_hand, until, probe_at) VALUES ($1, $2, $3, $4, $5, $6) \
-     ON CONFLICT (scope) DO UPDATE SET cause = excluded.cause, detail = excluded.detail, by_hand = excluded.by_hand, \
-         until = excluded.until, probe_at = excluded.probe_at, \
-         since = CASE WHEN old.until <= now() OR old.by_hand <> excluded.by_hand THEN now() ELSE old.since END \
-     WHERE old.until <= now() OR excluded.by_hand \
-        OR NOT old.by_hand AND coalesce(excluded.until, 'infinity') >= coalesce(old.until, 'infinity') \
-     RETURNING since = now() AS began";
+// An ended pause counts as none. One made by hand stands; of two of the relay's the longer one stands, and the same again changes nothing.
+const HOLD: &str = "
+INSERT INTO pauses AS old (scope, cause, detail, until, probe_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (scope) DO UPDATE
+SET cause = excluded.cause,
+    detail = excluded.detail,
+    by_hand = false,
+    since = CASE WHEN old.until <= now() THEN now() ELSE old.since END,
+    until = excluded.until,
+    probe_at = CASE WHEN old.until <= now() THEN excluded.probe_at ELSE coalesce(old.probe_at, excluded.probe_at) END
+WHERE old.until <= now()
+   OR NOT old.by_hand
+      AND coalesce(excluded.until, 'infinity') >= coalesce(old.until, 'infinity')
+      AND (old.cause, old.until) IS DISTINCT FROM (excluded.cause, excluded.until)
+RETURNING since = now() AS began";
 
-/// A pause to begin.
+const PAUSE: &str = "
+INSERT INTO pauses AS old (scope, cause, detail, by_hand, until) VALUES ($1, $2, $3, true, $4)
+ON CONFLICT (scope) DO UPDATE
+SET cause = excluded.cause,
+    detail = excluded.detail,
+    by_hand = true,
+    since = CASE WHEN old.by_hand AND (old.until IS NULL OR old.until > now()) THEN old.since ELSE now() END,
+    until = excluded.until,
+    probe_at = NULL
+RETURNING since = now() AS began";
+
+/// A pause that a person asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewPause {
+pub struct HandPause {
     /// What it holds back.
     pub scope: Scope,
-    /// Why.
-    pub cause: Cause,
-    /// The platform's words, cleaned, or the person's reason.
-    pub detail: Option<String>,
-    /// Who makes it.
-    pub author: Author,
-    /// When it ends by itself; `None`: when someone resumes it or a probe gets through.
+    /// Why, in the person's words.
+    pub reason: Option<String>,
+    /// When it ends by itself; `None`: when someone resumes it.
     pub until: Option<DateTime<Utc>>,
-    /// When the first probe may go out; `None`: none does.
-    pub probe_at: Option<DateTime<Utc>>,
 }
 
-/// Who makes a pause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Author {
-    /// A platform's answer, through the relay.
-    Relay,
-    /// A person; the relay then neither ends nor changes it.
-    Hand,
-}
-
-/// What became of a pause that was to begin.
+/// What became of a pause that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Paused {
-    /// It began: the scope was not paused before, or only by the relay and now by hand.
+    /// It began: nothing held the scope back before, or only the relay and now a person.
     Began,
-    /// The scope was paused already, and now by these terms.
+    /// The scope was paused already, and from now on by these terms.
     Renewed,
-    /// The scope was paused already by hand or for longer; nothing changed.
+    /// The scope was paused already in the same way, by hand or for longer; nothing changed.
     Kept,
 }
 
@@ -78,12 +82,32 @@ impl Store {
         rows.iter().map(pause).collect()
     }
 
-    /// Begins a pause, or renews the one that stands. The relay neither replaces nor shortens one that was made by hand, and keeps the
-    /// longer of two of its own.
-    pub async fn pause(&self, new: &NewPause) -> Result<Paused, StoreError> {
+    /// Begins or changes a pause by hand. The relay then neither ends nor changes it.
+    pub async fn pause(&self, pause: &HandPause) -> Result<Paused, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let paused = begin(&transaction, new).await?;
+        let row = transaction
+            .query_one(
+                PAUSE,
+                &[
+                    &pause.scope.to_string(),
+                    &Cause::PausedByHand.as_str(),
+                    &pause.reason,
+                    &pause.until,
+                ],
+            )
+            .await?;
+        let paused = began(&row)?;
+        changed(&transaction).await?;
+        transaction.commit().await?;
+        Ok(paused)
+    }
+
+    /// Begins or prolongs a pause that the relay itself makes, outside of a record. One made by hand is never replaced or shortened.
+    pub async fn hold(&self, pause: &NewPause) -> Result<Paused, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let paused = hold(&transaction, pause).await?;
         transaction.commit().await?;
         Ok(paused)
     }
@@ -92,17 +116,17 @@ impl Store {
     pub async fn resume(&self, scope: &Scope) -> Result<Option<Pause>, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let rows = transaction
-            .query_typed(
+        let row = transaction
+            .query_opt(
                 "DELETE FROM pauses WHERE scope = $1 RETURNING scope, cause, detail, by_hand, since, until, probe_at",
-                &[(&scope.to_string(), Type::TEXT)],
+                &[&scope.to_string()],
             )
             .await?;
-        let Some(row) = rows.first() else {
+        let Some(row) = row else {
             return Ok(None);
         };
-        directory::bump(&transaction).await?;
-        let ended = pause(row)?;
+        changed(&transaction).await?;
+        let ended = pause(&row)?;
         transaction.commit().await?;
         Ok(Some(ended))
     }
@@ -122,42 +146,52 @@ impl Store {
     }
 }
 
-/// Begins a pause within a transaction; see [`Store::pause`].
-pub(super) async fn begin(transaction: &Transaction<'_>, new: &NewPause) -> Result<Paused, StoreError> {
-    let rows = transaction
-        .query_typed(
-            UPSERT,
+/// Begins or prolongs a pause that the relay itself makes. One made by hand is never replaced, shortened or lifted by the relay.
+pub(super) async fn hold(client: &impl GenericClient, pause: &NewPause) -> Result<Paused, StoreError> {
+    let statement = client.prepare_cached(HOLD).await?;
+    let row = client
+        .query_opt(
+            &statement,
             &[
-                (&new.scope.to_string(), Type::TEXT),
-                (&new.cause.as_str(), Type::TEXT),
-                (&new.detail, Type::TEXT),
-                (&(new.author == Author::Hand), Type::BOOL),
-                (&new.until, Type::TIMESTAMPTZ),
-                (&new.probe_at, Type::TIMESTAMPTZ),
+                &pause.scope.to_string(),
+                &pause.cause.as_str(),
+                &pause.detail,
+                &pause.until,
+                &pause.probe_at,
             ],
         )
         .await?;
-    let Some(row) = rows.first() else {
+    let Some(row) = row else {
         return Ok(Paused::Kept);
     };
-    directory::bump(transaction).await?;
-    Ok(if row.try_get("began")? {
-        Paused::Began
-    } else {
-        Paused::Renewed
-    })
+    changed(client).await?;
+    began(&row)
 }
 
 /// Lifts the pauses without an end that hold an ad account back, since a probe got through; not those made by hand.
-pub(super) async fn lift_by_probe(transaction: &Transaction<'_>, account: AccountId) -> Result<(), StoreError> {
-    transaction
-        .query_typed(
-            "DELETE FROM pauses USING ad_accounts account \
+pub(super) async fn lift_by_probe(client: &impl GenericClient, account: AccountId) -> Result<(), StoreError> {
+    let lifted = client
+        .execute(
+            "DELETE FROM pauses USING ad_accounts account
              WHERE account.id = $1 AND pauses.scope = ANY (account.scopes) AND NOT pauses.by_hand AND pauses.until IS NULL",
-            &[(&account.0, Type::INT4)],
+            &[&account.0],
         )
         .await?;
-    directory::bump(transaction).await
+    if lifted > 0 {
+        changed(client).await?;
+    }
+    Ok(())
+}
+
+/// Tells all workers that the directory or a pause changed. It is the last statement of its transaction, so that nobody waits long for the
+/// one row.
+pub(super) async fn changed(client: &impl GenericClient) -> Result<(), StoreError> {
+    client
+        .execute("UPDATE directory_version SET version = version + 1", &[])
+        .await?;
+    // Only a hint: workers poll the version and need no session for it.
+    client.execute("NOTIFY relay_directory", &[]).await?;
+    Ok(())
 }
 
 /// Reads a row of [`SELECT`].
@@ -172,6 +206,11 @@ pub(super) fn pause(row: &Row) -> Result<Pause, StoreError> {
         until: columns.get("until")?,
         probe_at: columns.get("probe_at")?,
     })
+}
+
+fn began(row: &Row) -> Result<Paused, StoreError> {
+    let has_begun = Columns { table: "pauses", row }.get("began")?;
+    Ok(if has_begun { Paused::Began } else { Paused::Renewed })
 }
 
 fn backlog(row: &Row) -> Result<(AccountId, Backlog), StoreError> {

@@ -7,10 +7,10 @@ use deadpool_postgres::GenericClient;
 use uuid::Uuid;
 
 use super::{
-    pauses::{self, NewPause},
+    pauses,
     pool::{Store, StoreError},
 };
-use crate::domain::{AccountId, Cause, DispatchKey, EventKey, State};
+use crate::domain::{AccountId, Cause, DispatchKey, EventKey, Scope, State};
 
 /// What came of asking for a dispatch.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +100,21 @@ pub struct RequestFacts {
     pub duration_ms: i32,
     /// How many dispatches the request held.
     pub batch: i32,
+}
+
+/// A pause that an answer asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPause {
+    /// What is held back.
+    pub scope: Scope,
+    /// Why.
+    pub cause: Cause,
+    /// The platform's words, cleaned.
+    pub detail: Option<String>,
+    /// Until when; `None`: until someone resumes it or a probe gets through.
+    pub until: Option<DateTime<Utc>>,
+    /// When the first probe may go out, if one may.
+    pub probe_at: Option<DateTime<Utc>>,
 }
 
 const CLAIM: &str = "
@@ -230,7 +245,7 @@ impl Store {
         let transaction = client.build_transaction().start().await?;
         let recorded = record_in(&transaction, lease, records, facts).await?;
         for pause in pauses {
-            pauses::begin(&transaction, pause).await?;
+            pauses::hold(&transaction, pause).await?;
         }
         if let Some(account) = lifted {
             pauses::lift_by_probe(&transaction, account).await?;

@@ -32,13 +32,21 @@ async fn gauges(context: &Context) -> Result<(), DutyFailure> {
         .map(|(platform, state, count)| ((platform, state), count))
         .collect();
     for platform in Platform::ALL {
-        for state in [State::Queued, State::Sending, State::Waiting, State::Paused, State::Failed] {
+        for state in [
+            State::Queued,
+            State::Sending,
+            State::Waiting,
+            State::Paused,
+            State::Failed,
+        ] {
             conversions::unsettled(platform, state, counts.get(&(platform, state)).copied().unwrap_or(0));
         }
     }
     let deadlines: HashMap<Platform, _> = context.store.nearest_paused_deadline().await?.into_iter().collect();
     for platform in Platform::ALL {
-        let seconds = deadlines.get(&platform).map_or(f64::INFINITY, |at| (*at - Utc::now()).as_seconds_f64());
+        let seconds = deadlines
+            .get(&platform)
+            .map_or(f64::INFINITY, |at| (*at - Utc::now()).as_seconds_f64());
         conversions::paused_deadline(platform, seconds);
     }
     let pauses = context.store.pauses().await?;

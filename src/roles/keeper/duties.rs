@@ -9,7 +9,10 @@ use tracing::{error, info, warn};
 
 use crate::{
     broker::{BrokerError, PublishFailure, Publisher},
-    domain::{Dispatch, DispatchKey, Platform, Scope, retry::{ambiguous_deadline, next_try}},
+    domain::{
+        Dispatch, DispatchKey, Platform, Scope,
+        retry::{ambiguous_deadline, next_try},
+    },
     metrics::conversions,
     roles::{
         context::Context,
@@ -87,11 +90,17 @@ impl Duties {
                 let deadline = ambiguous_deadline(abandoned.platform, abandoned.deadline, abandoned.first_ambiguous_at);
                 let delay = backoff.delay(abandoned.deferrals, rand::rng().random_range(0.0..1.0));
                 conversions::abandoned(abandoned.platform);
-                Resumption { next: next_try(Utc::now(), delay, None, deadline), deadline }
+                Resumption {
+                    next: next_try(Utc::now(), delay, None, deadline),
+                    deadline,
+                }
             })
             .await?;
         if taken > 0 {
-            warn!(count = taken, "conversions taken back from a sender that went away: their attempt is ambiguous");
+            warn!(
+                count = taken,
+                "conversions taken back from a sender that went away: their attempt is ambiguous"
+            );
         }
         crate::crash_point!("keeper.after_take_back");
         Ok(())
@@ -111,8 +120,10 @@ impl Duties {
         if missing.is_empty() {
             return Ok(());
         }
-        let copies =
-            missing.iter().map(|(dispatch, facts)| dead_message(&self.context.topology, dispatch, facts)).collect();
+        let copies = missing
+            .iter()
+            .map(|(dispatch, facts)| dead_message(&self.context.topology, dispatch, facts))
+            .collect();
         crate::crash_point!("keeper.before_dead_letter");
         self.publisher.publish(copies, PUBLISH_PATIENCE).await?;
         crate::crash_point!("keeper.after_dead_letter");
@@ -144,7 +155,10 @@ impl Duties {
             conversions::silent(dispatch.platform);
         }
         if !silent.is_empty() {
-            warn!(count = silent.len(), "queued conversions were not heard of and are published again");
+            warn!(
+                count = silent.len(),
+                "queued conversions were not heard of and are published again"
+            );
         }
         self.publish("silent", silent).await?;
         Ok(())
@@ -157,8 +171,16 @@ impl Duties {
         }
         let name = platform.as_str();
         let depth = async {
-            let live = self.context.broker.queue_depth(&self.context.topology.send_queue(name)).await?;
-            let bulk = self.context.broker.queue_depth(&self.context.topology.bulk_queue(name)).await?;
+            let live = self
+                .context
+                .broker
+                .queue_depth(&self.context.topology.send_queue(name))
+                .await?;
+            let bulk = self
+                .context
+                .broker
+                .queue_depth(&self.context.topology.bulk_queue(name))
+                .await?;
             Ok::<u32, BrokerError>(live + bulk)
         };
         depth.await.is_ok_and(|depth| depth == 0)
@@ -173,7 +195,10 @@ impl Duties {
     async fn release(&self, limit: i64) -> Result<i64, DutyFailure> {
         let released = self.context.store.release(limit).await?;
         if !released.is_empty() {
-            info!(count = released.len(), "paused conversions go out: nothing holds them back any more");
+            info!(
+                count = released.len(),
+                "paused conversions go out: nothing holds them back any more"
+            );
         }
         self.publish("pause_ended", released).await
     }

@@ -20,7 +20,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Runs until `shutdown`.
 pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
-    let duties = Duties { publisher: context.broker.publisher("keeper"), context: Arc::clone(&context) };
+    let duties = Duties {
+        publisher: context.broker.publisher("keeper"),
+        context: Arc::clone(&context),
+    };
     let mut ticks = tokio::time::interval(context.pace.keeper_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut chores_due = Instant::now();

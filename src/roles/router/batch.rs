@@ -81,10 +81,15 @@ impl Batch<'_> {
         let directory = self.known_clients(&parsed).await?;
         for (delivery, event) in parsed {
             let client = directory.client(&event.client);
-            let recipients = Recipients { client, accounts: directory.accounts_of(&event.client) };
+            let recipients = Recipients {
+                client,
+                accounts: directory.accounts_of(&event.client),
+            };
             // A panic in one event is that event's bug, not the batch's.
-            let planned = catch_unwind(AssertUnwindSafe(|| plan(&event, recipients, now)))
-                .unwrap_or(Err(Malformed { cause: Cause::Bug, field: None }));
+            let planned = catch_unwind(AssertUnwindSafe(|| plan(&event, recipients, now))).unwrap_or(Err(Malformed {
+                cause: Cause::Bug,
+                field: None,
+            }));
             match planned {
                 Ok(Plan::Store(mut new)) => {
                     let country = client.and_then(|client| client.country.as_deref());
@@ -96,8 +101,10 @@ impl Batch<'_> {
             }
         }
         crate::crash_point!("router.before_commit");
-        self.settle_events(sorted.events, sorted.holding, sorted.contradicted).await?;
-        self.settle_unwanted(sorted.unwanted, sorted.unwanted_counts, now).await?;
+        self.settle_events(sorted.events, sorted.holding, sorted.contradicted)
+            .await?;
+        self.settle_unwanted(sorted.unwanted, sorted.unwanted_counts, now)
+            .await?;
         self.settle_rejected(sorted.rejected, now).await
     }
 
@@ -113,12 +120,20 @@ impl Batch<'_> {
                 now,
             };
             let result = if delivery.crash_looping {
-                Err(Malformed { cause: Cause::CrashLoop, field: None })
+                Err(Malformed {
+                    cause: Cause::CrashLoop,
+                    field: None,
+                })
             } else if self.inbound == Inbound::Webhooks {
-                Err(Malformed { cause: Cause::UnknownWebhookSource, field: Some(webhook_source(&delivery)) })
+                Err(Malformed {
+                    cause: Cause::UnknownWebhookSource,
+                    field: Some(webhook_source(&delivery)),
+                })
             } else {
-                catch_unwind(AssertUnwindSafe(|| parse(&delivery.body, envelope)))
-                    .unwrap_or(Err(Malformed { cause: Cause::Bug, field: None }))
+                catch_unwind(AssertUnwindSafe(|| parse(&delivery.body, envelope))).unwrap_or(Err(Malformed {
+                    cause: Cause::Bug,
+                    field: None,
+                }))
             };
             match result {
                 Ok(event) => parsed.push((delivery, event)),
@@ -129,10 +144,7 @@ impl Batch<'_> {
     }
 
     /// The directory, read anew if it misses a client of the batch: no event is called unknown on the word of a cache.
-    async fn known_clients(
-        &self,
-        parsed: &[(Delivery, Event)],
-    ) -> Result<Arc<Directory>, DirectoryUnavailable> {
+    async fn known_clients(&self, parsed: &[(Delivery, Event)]) -> Result<Arc<Directory>, DirectoryUnavailable> {
         let current = self.context.directory.current();
         if parsed.iter().all(|(_, event)| current.client(&event.client).is_some()) {
             return Ok(current);
@@ -151,7 +163,11 @@ impl Batch<'_> {
         }
         // Two routers that insert the same events must do so in the same order.
         events.sort_by_key(|event| event.record.key());
-        let stored = self.context.store.store_events(&events, self.context.pace.silence).await?;
+        let stored = self
+            .context
+            .store
+            .store_events(&events, self.context.pace.silence)
+            .await?;
         crate::crash_point!("router.after_commit");
         let mut outgoing = Vec::new();
         let mut deliveries = Vec::new();
@@ -162,7 +178,10 @@ impl Batch<'_> {
                 differing.push(key);
             }
             outgoing.extend(
-                standing.queued.iter().map(|dispatch| dispatch_message(&self.context.topology, dispatch, Lane::Live)),
+                standing
+                    .queued
+                    .iter()
+                    .map(|dispatch| dispatch_message(&self.context.topology, dispatch, Lane::Live)),
             );
             deliveries.extend(holding.remove(&key).unwrap_or_default());
         }
@@ -188,7 +207,10 @@ impl Batch<'_> {
         if deliveries.is_empty() {
             return Ok(());
         }
-        let counts: Vec<_> = counts.into_iter().map(|((client, name), count)| (client, name, count)).collect();
+        let counts: Vec<_> = counts
+            .into_iter()
+            .map(|((client, name), count)| (client, name, count))
+            .collect();
         conversions::events_unwanted(deliveries.len());
         self.context.store.count_unwanted(now.date_naive(), &counts).await?;
         ack(deliveries);
@@ -215,9 +237,15 @@ impl Batch<'_> {
     fn dead_copy(&self, rejected: &Rejected, now: DateTime<Utc>) -> Outgoing {
         let Rejected { delivery, fault } = rejected;
         let mut headers = headers_for_republish(&delivery.headers);
-        headers.insert(header::CAUSE.to_owned(), HeaderValue::Text(fault.cause.as_str().to_owned()));
+        headers.insert(
+            header::CAUSE.to_owned(),
+            HeaderValue::Text(fault.cause.as_str().to_owned()),
+        );
         headers.insert(header::FAILED_AT.to_owned(), HeaderValue::Text(now.to_rfc3339()));
-        headers.insert(header::ROUTING_KEY.to_owned(), HeaderValue::Text(delivery.routing_key.clone()));
+        headers.insert(
+            header::ROUTING_KEY.to_owned(),
+            HeaderValue::Text(delivery.routing_key.clone()),
+        );
         if let Some(field) = &fault.field {
             headers.insert(header::DETAIL.to_owned(), HeaderValue::Text(field.clone()));
         }
@@ -239,7 +267,11 @@ impl Sorted {
         let holding = self.holding.entry(key).or_default();
         if holding.is_empty() {
             self.events.push(new);
-        } else if self.events.iter().any(|event| event.record.key() == key && event.fingerprint != new.fingerprint) {
+        } else if self
+            .events
+            .iter()
+            .any(|event| event.record.key() == key && event.fingerprint != new.fingerprint)
+        {
             // The first of a batch stands, as the first that is stored does.
             self.contradicted.push(key);
         }
@@ -267,5 +299,9 @@ fn note(event: &NewEvent, standing: &StoredEvent) {
 /// The word after `webhooks.` in the routing key, without what a sender may have hidden there.
 fn webhook_source(delivery: &Delivery) -> String {
     let source = delivery.routing_key.strip_prefix("webhooks.").unwrap_or("none");
-    source.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-').take(32).collect()
+    source
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-')
+        .take(32)
+        .collect()
 }

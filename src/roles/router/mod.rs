@@ -65,7 +65,11 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
         };
         match arrivals {
             Arrivals::Deliveries(deliveries) => {
-                let batch = Batch { context: &context, publisher: &publisher, inbound };
+                let batch = Batch {
+                    context: &context,
+                    publisher: &publisher,
+                    inbound,
+                };
                 if let Err(failure) = batch.handle(deliveries).await {
                     warn!(inbound = inbound.as_str(), cause = %failure, "router holds on");
                     consuming.store(false, Ordering::Relaxed);
@@ -77,7 +81,12 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
         }
     }
     let drained = intake.drain(context.pace.shutdown_deadline).await;
-    info!(inbound = inbound.as_str(), clean = drained.clean, unsettled = drained.unsettled, "router stopped");
+    info!(
+        inbound = inbound.as_str(),
+        clean = drained.clean,
+        unsettled = drained.unsettled,
+        "router stopped"
+    );
 }
 
 /// Closes the channel once, so that everything unsettled goes back to the queue, and opens it when Postgres answers and the broker takes messages.

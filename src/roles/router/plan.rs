@@ -41,14 +41,25 @@ pub struct Recipients<'a> {
 pub fn plan(event: &Event, recipients: Recipients<'_>, now: DateTime<Utc>) -> Result<Plan, Malformed> {
     let client = recipients.client;
     let currency = client.and_then(|client| client.currency.as_deref());
-    if client.is_some() && VALUED_EVENTS.contains(&event.name.as_str()) && event.currency.is_none() && currency.is_none() {
-        return Err(Malformed { cause: Cause::MissingField, field: Some("currency".to_owned()) });
+    if client.is_some()
+        && VALUED_EVENTS.contains(&event.name.as_str())
+        && event.currency.is_none()
+        && currency.is_none()
+    {
+        return Err(Malformed {
+            cause: Cause::MissingField,
+            field: Some("currency".to_owned()),
+        });
     }
     let country = country(event, client);
     let identities = PerPlatform::from_fn(|platform| adapter(platform).identity(&event.person, country.as_deref()));
     let record = EventRecord::from_event(event, currency, identities);
-    let wanting: Vec<&Account> =
-        recipients.accounts.iter().map(AsRef::as_ref).filter(|account| wants(account, &event.name)).collect();
+    let wanting: Vec<&Account> = recipients
+        .accounts
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|account| wants(account, &event.name))
+        .collect();
     if wanting.is_empty() && !recipients.accounts.is_empty() {
         return Ok(Plan::Unwanted);
     }
@@ -75,13 +86,21 @@ pub fn plan(event: &Event, recipients: Recipients<'_>, now: DateTime<Utc>) -> Re
 
 /// The country that phone numbers without a country code are taken to be of: the event's own, else the client's.
 fn country(event: &Event, client: Option<&Client>) -> Option<String> {
-    let own = event.person.country.as_ref().map(|country| country.expose().trim().to_ascii_uppercase());
+    let own = event
+        .person
+        .country
+        .as_ref()
+        .map(|country| country.expose().trim().to_ascii_uppercase());
     let own = own.filter(|code| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()));
     own.or_else(|| client.and_then(|client| client.country.clone()))
 }
 
 fn wants(account: &Account, event_name: &str) -> bool {
-    account.rules.events.as_ref().is_none_or(|events| events.contains(event_name))
+    account
+        .rules
+        .events
+        .as_ref()
+        .is_none_or(|events| events.contains(event_name))
 }
 
 /// What a rule says about a dispatch.
@@ -94,11 +113,21 @@ struct Ruling {
 
 impl Ruling {
     fn not_sent(cause: Cause) -> Self {
-        Self { state: State::NotSent, cause: Some(cause), detail: None, due: None }
+        Self {
+            state: State::NotSent,
+            cause: Some(cause),
+            detail: None,
+            due: None,
+        }
     }
 
     fn failed(cause: Cause, detail: Option<&str>) -> Self {
-        Self { state: State::Failed, cause: Some(cause), detail: detail.map(str::to_owned), due: None }
+        Self {
+            state: State::Failed,
+            cause: Some(cause),
+            detail: detail.map(str::to_owned),
+            due: None,
+        }
     }
 }
 
@@ -161,8 +190,18 @@ fn rule(dispatch: &Dispatch, account: &Account, now: DateTime<Utc>) -> Ruling {
         return Ruling::not_sent(Cause::Shadow);
     }
     match first_due(dispatch, account, now) {
-        Some((due, cause)) => Ruling { state: State::Waiting, cause: Some(cause), detail: None, due: Some(due) },
-        None => Ruling { state: State::Queued, cause: None, detail: None, due: None },
+        Some((due, cause)) => Ruling {
+            state: State::Waiting,
+            cause: Some(cause),
+            detail: None,
+            due: Some(due),
+        },
+        None => Ruling {
+            state: State::Queued,
+            cause: None,
+            detail: None,
+            due: None,
+        },
     }
 }
 
@@ -172,15 +211,28 @@ fn click_of(record: &EventRecord, account: &Account) -> Option<Click> {
     let value = value.to_owned();
     // Without the click's own time the event's stands for it: the page that the event came from bore the click ID at that time.
     let first_seen = record.clicks.clicked_at.unwrap_or(record.time).min(record.time);
-    Some(Click { kind, value, first_seen, time_is_known: record.clicks.clicked_at.is_some(), waba: account.rules.waba.clone() })
+    Some(Click {
+        kind,
+        value,
+        first_seen,
+        time_is_known: record.clicks.clicked_at.is_some(),
+        waba: account.rules.waba.clone(),
+    })
 }
 
 fn is_host_wanted(record: &EventRecord, account: &Account) -> bool {
     let Some(hosts) = &account.rules.hosts else { return true };
     let url = record.source_url.as_deref().and_then(|url| Url::parse(url).ok());
     // An event from no page (a CRM's, a shop's till) has no host to be filtered by.
-    let Some(host) = url.as_ref().and_then(Url::host_str) else { return true };
-    hosts.iter().any(|wanted| host == wanted || host.strip_suffix(wanted.as_str()).is_some_and(|rest| rest.ends_with('.')))
+    let Some(host) = url.as_ref().and_then(Url::host_str) else {
+        return true;
+    };
+    hosts.iter().any(|wanted| {
+        host == wanted
+            || host
+                .strip_suffix(wanted.as_str())
+                .is_some_and(|rest| rest.ends_with('.'))
+    })
 }
 
 fn consent_refusal(record: &EventRecord, account: &Account) -> Option<Cause> {

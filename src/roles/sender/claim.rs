@@ -55,7 +55,9 @@ pub(super) async fn claim(context: Arc<Context>, publisher: Publisher, parcels: 
             for parcel in parcels {
                 parcel.delivery.requeue();
             }
-            return Claiming::StoreAway { accounts: by_account.into_iter().collect() };
+            return Claiming::StoreAway {
+                accounts: by_account.into_iter().collect(),
+            };
         }
     };
     crate::crash_point!("sender.after_claim");
@@ -78,10 +80,23 @@ pub(super) async fn claim(context: Arc<Context>, publisher: Publisher, parcels: 
         }
     }
     bury(&context, &publisher, dead).await;
-    let idle = by_account.into_iter().filter(|(account, _)| !ours.contains_key(account)).collect();
-    let batches =
-        ours.into_iter().map(|(account, parcels)| ClaimedBatch { account, lease, parcels }).collect();
-    Claiming::Done { batches, idle, platform_paused }
+    let idle = by_account
+        .into_iter()
+        .filter(|(account, _)| !ours.contains_key(account))
+        .collect();
+    let batches = ours
+        .into_iter()
+        .map(|(account, parcels)| ClaimedBatch {
+            account,
+            lease,
+            parcels,
+        })
+        .collect();
+    Claiming::Done {
+        batches,
+        idle,
+        platform_paused,
+    }
 }
 
 /// Publishes dead copies, and acks those that are confirmed.
@@ -89,8 +104,10 @@ pub(super) async fn bury(context: &Context, publisher: &Publisher, dead: Vec<(Pa
     if dead.is_empty() {
         return;
     }
-    let copies =
-        dead.iter().map(|(parcel, facts)| dead_message(&context.topology, &parcel.dispatch, facts)).collect();
+    let copies = dead
+        .iter()
+        .map(|(parcel, facts)| dead_message(&context.topology, &parcel.dispatch, facts))
+        .collect();
     crate::crash_point!("sender.before_dead_letter");
     if let Err(failure) = publisher.publish(copies, PUBLISH_PATIENCE).await {
         warn!(error = %chain(&failure), "dead copies not confirmed; the keeper makes them good");
@@ -113,5 +130,11 @@ pub(super) async fn bury(context: &Context, publisher: &Publisher, dead: Vec<(Pa
 
 /// A message that the ledger knows nothing of: an older backup of the database, or one whose time of keeping is over.
 fn unknown_to_the_ledger() -> DeadFacts {
-    DeadFacts { cause: Cause::NotInLedger, detail: None, dead_count: 0, attempts: 0, failed_at: chrono::Utc::now() }
+    DeadFacts {
+        cause: Cause::NotInLedger,
+        detail: None,
+        dead_count: 0,
+        attempts: 0,
+        failed_at: chrono::Utc::now(),
+    }
 }

@@ -10,10 +10,7 @@ use crate::{
         outcome::Reach,
         retry::{Backoff, Next, ambiguous_deadline, next_try},
     },
-    store::{
-        pauses::{Author, NewPause},
-        sending::{Claimed, Record},
-    },
+    store::sending::{Claimed, NewPause, Record},
 };
 
 /// When Google is first asked what became of an accepted request; it says nothing before.
@@ -104,7 +101,10 @@ pub fn decide(key: DispatchKey, claimed: &Claimed, outcome: &Outcome, at: Circum
 /// A dispatch of a refused request about which nothing was decided: it goes back unspent.
 pub fn undecided(key: DispatchKey, claimed: &Claimed, now: DateTime<Utc>) -> Record {
     let due = (now + UNDECIDED_REST).min(claimed.deadline);
-    Record { due: Some(due), ..unsent(key, claimed, State::Waiting, Some(Cause::BatchSplit)) }
+    Record {
+        due: Some(due),
+        ..unsent(key, claimed, State::Waiting, Some(Cause::BatchSplit))
+    }
 }
 
 /// A dispatch that is settled without the platform having been asked: no attempt is recorded.
@@ -136,12 +136,22 @@ fn defer(record: &mut Record, cause: Cause, wait: Option<Duration>, claimed: &Cl
         Next::DeadlinePassed => {
             let may_be_counted = record.is_ambiguous || claimed.first_ambiguous_at.is_some();
             record.state = State::Failed;
-            record.cause = Some(if may_be_counted { Cause::MayBeCounted } else { Cause::DeadlinePassed });
+            record.cause = Some(if may_be_counted {
+                Cause::MayBeCounted
+            } else {
+                Cause::DeadlinePassed
+            });
         }
     }
 }
 
-fn new_pause(cause: Cause, reach: Reach, wait: Option<Duration>, detail: Option<String>, at: Circumstances<'_>) -> NewPause {
+fn new_pause(
+    cause: Cause,
+    reach: Reach,
+    wait: Option<Duration>,
+    detail: Option<String>,
+    at: Circumstances<'_>,
+) -> NewPause {
     let scope = match reach {
         Reach::Account => Scope::Account(at.account.id),
         Reach::Login => Scope::Login(at.login.name.clone()),
@@ -151,7 +161,13 @@ fn new_pause(cause: Cause, reach: Reach, wait: Option<Duration>, detail: Option<
     let after = |duration: Duration| at.now + TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(1));
     let until = wait.map(after);
     let probe_at = until.is_none().then(|| after(at.probe_interval));
-    NewPause { scope, cause, detail, author: Author::Relay, until, probe_at }
+    NewPause {
+        scope,
+        cause,
+        detail,
+        until,
+        probe_at,
+    }
 }
 
 fn detail(outcome: &Outcome) -> Option<String> {
@@ -187,6 +203,9 @@ pub const fn shows_trouble(verdict: &Verdict) -> bool {
     matches!(
         verdict,
         Verdict::Ambiguous
-            | Verdict::Deferred { cause: Cause::PlatformError | Cause::PlatformUnreachable | Cause::AnswerUnreadable, .. }
+            | Verdict::Deferred {
+                cause: Cause::PlatformError | Cause::PlatformUnreachable | Cause::AnswerUnreadable,
+                ..
+            }
     )
 }

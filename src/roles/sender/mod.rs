@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::{
-    claim::{Claiming, ClaimedBatch, claim},
+    claim::{ClaimedBatch, Claiming, claim},
     pending::{Held, Pending, Way},
     round::{Round, RoundEnd, Trouble},
     storm::Storms,
@@ -39,7 +39,7 @@ use crate::{
     domain::{AccountId, Cause, Dispatch, DispatchKey, Platform, Scope, State},
     metrics::conversions,
     platform::adapter,
-    store::pauses::{Author, NewPause},
+    store::sending::NewPause,
     wire::dispatch::decode,
 };
 
@@ -155,7 +155,11 @@ impl Sender {
             return self.fail_crash_loop(delivery, &dispatch).await;
         }
         let key = dispatch.key();
-        let held = Held { key, way, item: Parcel { delivery, dispatch } };
+        let held = Held {
+            key,
+            way,
+            item: Parcel { delivery, dispatch },
+        };
         if let Err(second) = self.pending.add(held) {
             // The one that is held already speaks for it, and the ledger for both.
             second.delivery.ack();
@@ -170,14 +174,18 @@ impl Sender {
         let directory = self.context.directory.current();
         let mut parcels = Vec::new();
         for id in self.pending.ready() {
-            let most = directory.account(id).map_or(1, |account| adapter(self.platform).limits(account).events);
+            let most = directory
+                .account(id)
+                .map_or(1, |account| adapter(self.platform).limits(account).events);
             let limit = self.limits.get(&id).map_or(most, |limit| most.min(*limit));
             let begun = self.pending.begin(id, limit);
-            self.in_flight.insert(id, (Instant::now(), begun.iter().map(|held| held.key).collect()));
+            self.in_flight
+                .insert(id, (Instant::now(), begun.iter().map(|held| held.key).collect()));
             parcels.extend(begun.into_iter().map(|held| held.item));
         }
         if !parcels.is_empty() {
-            self.claiming.spawn(claim(Arc::clone(&self.context), self.publisher.clone(), parcels));
+            self.claiming
+                .spawn(claim(Arc::clone(&self.context), self.publisher.clone(), parcels));
         }
     }
 
@@ -188,7 +196,11 @@ impl Sender {
             Err(failure) => return self.abandon(&failure),
         };
         match claiming {
-            Claiming::Done { batches, idle, platform_paused } => {
+            Claiming::Done {
+                batches,
+                idle,
+                platform_paused,
+            } => {
                 for (account, keys) in idle {
                     self.free(account, &keys);
                 }
@@ -220,7 +232,11 @@ impl Sender {
             Err(failure) => return self.abandon(&failure),
         };
         let account = end.account;
-        let keys = self.in_flight.get(&account).map(|(_, keys)| keys.clone()).unwrap_or_default();
+        let keys = self
+            .in_flight
+            .get(&account)
+            .map(|(_, keys)| keys.clone())
+            .unwrap_or_default();
         self.free(account, &keys);
         if let Some(limit) = end.limit {
             self.limits.insert(account, limit);
@@ -239,13 +255,20 @@ impl Sender {
 
     /// Notes a failing request, and begins a pause if that makes a storm.
     async fn weather(&mut self, account: AccountId) {
-        let Some((scope, alone)) = self.storms.failed(self.platform, account) else { return };
+        let Some((scope, alone)) = self.storms.failed(self.platform, account) else {
+            return;
+        };
         warn!(platform = %self.platform, %scope, seconds = alone.as_secs(), "platform fails again and again: left alone for a while");
         let until = Some(Utc::now() + TimeDelta::from_std(alone).unwrap_or(TimeDelta::minutes(1)));
         let is_platform = matches!(scope, Scope::Platform(_));
-        let pause =
-            NewPause { scope, cause: Cause::PlatformDown, detail: None, author: Author::Relay, until, probe_at: None };
-        match self.context.store.pause(&pause).await {
+        let pause = NewPause {
+            scope,
+            cause: Cause::PlatformDown,
+            detail: None,
+            until,
+            probe_at: None,
+        };
+        match self.context.store.hold(&pause).await {
             Ok(_) if is_platform && self.halted.is_none() => self.halt(Halt::Platform).await,
             Ok(_) => {}
             Err(failure) => warn!(error = %chain(&failure), "pause could not be stored"),
@@ -284,13 +307,20 @@ impl Sender {
             warn!(platform = %self.platform, "database is away: sender stops consuming");
         }
         let next_look = Instant::now() + PAUSE.0;
-        self.halt(Halt::Store { next_look, pause: PAUSE.0 }).await;
+        self.halt(Halt::Store {
+            next_look,
+            pause: PAUSE.0,
+        })
+        .await;
     }
 
     /// Makes room for others where an ad account is slow, and resumes when what halted the sender is over.
     async fn look_around(&mut self) {
         let rests = self.halted == Some(Halt::Platform);
-        self.consuming.store(rests || (self.live.is_consuming() && self.bulk.is_consuming()), Ordering::Relaxed);
+        self.consuming.store(
+            rests || (self.live.is_consuming() && self.bulk.is_consuming()),
+            Ordering::Relaxed,
+        );
         match self.halted {
             None => self.make_room().await,
             Some(Halt::Platform) => {
@@ -304,7 +334,10 @@ impl Sender {
                     self.resume("database answers");
                 } else {
                     let pause = (pause * 2).min(PAUSE.1);
-                    self.halted = Some(Halt::Store { next_look: Instant::now() + pause, pause });
+                    self.halted = Some(Halt::Store {
+                        next_look: Instant::now() + pause,
+                        pause,
+                    });
                 }
             }
             Some(Halt::Store { .. }) => {}
@@ -382,7 +415,12 @@ impl Sender {
     }
 
     async fn fail_crash_loop(&mut self, delivery: Delivery, dispatch: &Dispatch) {
-        match self.context.store.fail_queued(&[dispatch.key()], Cause::CrashLoop).await {
+        match self
+            .context
+            .store
+            .fail_queued(&[dispatch.key()], Cause::CrashLoop)
+            .await
+        {
             Ok(()) => {
                 error!(platform = %self.platform, dispatch.id = %dispatch.key(), state = State::Failed.as_str(), "conversion stops the worker: failed as crash_loop");
                 delivery.ack();
@@ -395,7 +433,10 @@ impl Sender {
     async fn stop(mut self) {
         let deadline = tokio::time::Instant::now() + self.context.pace.shutdown_deadline;
         for way in [Way::Live, Way::Bulk] {
-            self.pending.clear(way).into_iter().for_each(|held| held.item.delivery.requeue());
+            self.pending
+                .clear(way)
+                .into_iter()
+                .for_each(|held| held.item.delivery.requeue());
         }
         let finish = async {
             while !self.claiming.is_empty() || !self.rounds.is_empty() {
@@ -412,7 +453,9 @@ impl Sender {
             }
         };
         let finished = tokio::time::timeout_at(deadline, finish).await.is_ok();
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(Duration::from_secs(1));
+        let left = deadline
+            .saturating_duration_since(tokio::time::Instant::now())
+            .max(Duration::from_secs(1));
         let (live, bulk) = tokio::join!(self.live.drain(left), self.bulk.drain(left));
         info!(platform = %self.platform, clean = finished && live.clean && bulk.clean, "sender stopped");
     }

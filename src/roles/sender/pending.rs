@@ -39,7 +39,10 @@ struct Queue<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { live: VecDeque::new(), bulk: VecDeque::new() }
+        Self {
+            live: VecDeque::new(),
+            bulk: VecDeque::new(),
+        }
     }
 }
 
@@ -58,7 +61,12 @@ impl<T> Queue<T> {
 
 impl<T> Default for Pending<T> {
     fn default() -> Self {
-        Self { accounts: HashMap::new(), known: HashSet::new(), busy: HashSet::new(), counts: [0; 2] }
+        Self {
+            accounts: HashMap::new(),
+            known: HashSet::new(),
+            busy: HashSet::new(),
+            counts: [0; 2],
+        }
     }
 }
 
@@ -69,7 +77,11 @@ impl<T> Pending<T> {
             return Err(held.item);
         }
         self.counts[held.way as usize] += 1;
-        self.accounts.entry(held.key.account).or_default().lane(held.way).push_back(held);
+        self.accounts
+            .entry(held.key.account)
+            .or_default()
+            .lane(held.way)
+            .push_back(held);
         Ok(())
     }
 
@@ -80,12 +92,18 @@ impl<T> Pending<T> {
 
     /// The ad accounts that have something and no request in flight.
     pub fn ready(&self) -> Vec<AccountId> {
-        self.accounts.keys().filter(|account| !self.busy.contains(account)).copied().collect()
+        self.accounts
+            .keys()
+            .filter(|account| !self.busy.contains(account))
+            .copied()
+            .collect()
     }
 
     /// Takes at most `limit` of an ad account, live ones first, and marks it as busy until [`Pending::finished`].
     pub fn begin(&mut self, account: AccountId, limit: usize) -> Vec<Held<T>> {
-        let Some(queue) = self.accounts.get_mut(&account) else { return Vec::new() };
+        let Some(queue) = self.accounts.get_mut(&account) else {
+            return Vec::new();
+        };
         let mut taken = Vec::with_capacity(limit.min(queue.len()));
         for way in [Way::Live, Way::Bulk] {
             let lane = queue.lane(way);
@@ -150,7 +168,10 @@ mod tests {
     use crate::domain::EventKey;
 
     fn held(account: i32, event: u128, way: Way) -> Held<u128> {
-        let key = DispatchKey { event: EventKey(Uuid::from_u128(event)), account: AccountId(account) };
+        let key = DispatchKey {
+            event: EventKey(Uuid::from_u128(event)),
+            account: AccountId(account),
+        };
         Held { key, way, item: event }
     }
 

@@ -18,17 +18,12 @@ use super::{
 };
 use crate::{
     broker::Publisher,
-    domain::{
-        Account, Cause, Classification, Dispatch, DispatchKey, Login, Mode, Outcome, Platform, State, Verdict,
-    },
+    domain::{Account, Cause, Classification, Dispatch, DispatchKey, Login, Mode, Outcome, Platform, State, Verdict},
     http::NoAnswer,
     metrics::conversions,
     platform::{Rejection, Request, Sending, adapter},
     roles::{chain, context::Context},
-    store::{
-        pauses::NewPause,
-        sending::{Claimed, DeadFacts, Record, Recorded, RequestFacts},
-    },
+    store::sending::{Claimed, DeadFacts, NewPause, Record, Recorded, RequestFacts},
 };
 
 /// The most requests of one round; a whole-batch refusal that needs more goes on in another round, with a smaller limit.
@@ -116,13 +111,21 @@ impl Round {
             .collect();
         let result = match self.target().await {
             Ok(target) => self.send_all(&target, items).await,
-            Err(cause) => self.settle(items, |_| (State::Failed, cause, None)).await.map(|()| None),
+            Err(cause) => self
+                .settle(items, |_| (State::Failed, cause, None))
+                .await
+                .map(|()| None),
         };
         let (limit, is_store_away) = match result {
             Ok(limit) => (limit, false),
             Err(StoreAway) => (None, true),
         };
-        RoundEnd { account, limit, trouble: self.trouble, is_store_away }
+        RoundEnd {
+            account,
+            limit,
+            trouble: self.trouble,
+            is_store_away,
+        }
     }
 
     /// The ad account and its login as they stand now; a miss asks Postgres before it is believed.
@@ -163,7 +166,8 @@ impl Round {
                         work.push_front(first);
                     }
                     Halves::Single(item) => {
-                        self.settle(vec![item], |_| (State::Failed, Cause::RequestTooLarge, None)).await?;
+                        self.settle(vec![item], |_| (State::Failed, Cause::RequestTooLarge, None))
+                            .await?;
                     }
                 }
                 continue;
@@ -171,7 +175,8 @@ impl Round {
             let (classification, facts) = self.ask(target, &batch, &request).await?;
             match classification {
                 Classification::Each(outcomes) => {
-                    self.record(target, batch.into_iter().zip(outcomes).collect(), &facts).await?;
+                    self.record(target, batch.into_iter().zip(outcomes).collect(), &facts)
+                        .await?;
                 }
                 Classification::Named(named) => {
                     let (culprits, rest) = part(batch, named);
@@ -244,7 +249,11 @@ impl Round {
             Mode::Test => Some(target.account.rules.test_code.as_deref().unwrap_or("TEST")),
             Mode::Live | Mode::Shadow => None,
         };
-        let sending = Sending { account: &target.account, endpoints: &self.context.endpoints, test_code };
+        let sending = Sending {
+            account: &target.account,
+            endpoints: &self.context.endpoints,
+            test_code,
+        };
         adapter(self.platform).build(&dispatches, &sending)
     }
 
@@ -255,7 +264,10 @@ impl Round {
         batch: &[Item],
         request: &Request,
     ) -> Result<(Classification, RequestFacts), StoreAway> {
-        let facts = RequestFacts { batch: i32::try_from(batch.len()).unwrap_or(i32::MAX), ..RequestFacts::default() };
+        let facts = RequestFacts {
+            batch: i32::try_from(batch.len()).unwrap_or(i32::MAX),
+            ..RequestFacts::default()
+        };
         let all = |outcome: Outcome| Classification::Each(vec![outcome; batch.len()]);
         let token = match self.context.credentials.token(&target.login, &target.account).await {
             Ok(token) => token,
@@ -267,8 +279,10 @@ impl Round {
         let exchange = self.context.http.send(request, &token).await;
         crate::crash_point!("sender.after_answer");
         conversions::exchanged(self.platform, exchange.duration, batch.len());
-        let mut facts =
-            RequestFacts { duration_ms: i32::try_from(exchange.duration.as_millis()).unwrap_or(i32::MAX), ..facts };
+        let mut facts = RequestFacts {
+            duration_ms: i32::try_from(exchange.duration.as_millis()).unwrap_or(i32::MAX),
+            ..facts
+        };
         let classification = match exchange.result {
             Ok(answer) => {
                 facts.http_status = i16::try_from(answer.status).ok();
@@ -276,9 +290,10 @@ impl Round {
                 let dispatches: Vec<&Dispatch> = batch.iter().map(|item| &item.parcel.dispatch).collect();
                 adapter(self.platform).classify(&answer, &dispatches, &target.account)
             }
-            Err(NoAnswer::NotSent) => {
-                all(Outcome::plain(Verdict::Deferred { cause: Cause::PlatformUnreachable, wait: None }))
-            }
+            Err(NoAnswer::NotSent) => all(Outcome::plain(Verdict::Deferred {
+                cause: Cause::PlatformUnreachable,
+                wait: None,
+            })),
             Err(NoAnswer::Ambiguous) => all(Outcome::plain(Verdict::Ambiguous)),
         };
         self.note_health(&classification);
@@ -293,7 +308,11 @@ impl Round {
             return Ok(());
         }
         let keys: Vec<DispatchKey> = batch.iter().map(Item::key).collect();
-        let renewed = self.context.store.renew(self.batch.lease, &keys, self.context.pace.lease).await;
+        let renewed = self
+            .context
+            .store
+            .renew(self.batch.lease, &keys, self.context.pace.lease)
+            .await;
         match renewed {
             Ok(count) if count == keys.len() => {
                 self.lease_renewed = Instant::now();
@@ -375,10 +394,15 @@ impl Round {
             .iter()
             .map(|item| {
                 let (state, cause, detail) = verdict(item.key());
-                Record { detail: detail.map(str::to_owned), ..unsent(item.key(), &item.claimed, state, Some(cause)) }
+                Record {
+                    detail: detail.map(str::to_owned),
+                    ..unsent(item.key(), &item.claimed, state, Some(cause))
+                }
             })
             .collect();
-        let recorded = self.store_records(&records, &RequestFacts::default(), &[], None).await?;
+        let recorded = self
+            .store_records(&records, &RequestFacts::default(), &[], None)
+            .await?;
         self.close(items, records, &recorded, Utc::now()).await;
         Ok(())
     }
@@ -386,8 +410,13 @@ impl Round {
     /// Gives undecided dispatches back to the ledger, unspent.
     async fn give_up(&mut self, items: Vec<Item>) -> Result<(), StoreAway> {
         let now = Utc::now();
-        let records: Vec<Record> = items.iter().map(|item| undecided(item.key(), &item.claimed, now)).collect();
-        let recorded = self.store_records(&records, &RequestFacts::default(), &[], None).await?;
+        let records: Vec<Record> = items
+            .iter()
+            .map(|item| undecided(item.key(), &item.claimed, now))
+            .collect();
+        let recorded = self
+            .store_records(&records, &RequestFacts::default(), &[], None)
+            .await?;
         self.close(items, records, &recorded, now).await;
         Ok(())
     }
@@ -403,7 +432,12 @@ impl Round {
         let started = Instant::now();
         let mut pause = Duration::from_millis(100);
         loop {
-            match self.context.store.record(self.batch.lease, records, facts, pauses, lifted).await {
+            match self
+                .context
+                .store
+                .record(self.batch.lease, records, facts, pauses, lifted)
+                .await
+            {
                 Ok(recorded) => {
                     crate::crash_point!("sender.after_record");
                     return Ok(recorded);
@@ -430,7 +464,10 @@ impl Round {
         recorded: &HashMap<DispatchKey, Recorded>,
         now: DateTime<Utc>,
     ) {
-        let lost = records.iter().filter(|record| !recorded.contains_key(&record.key)).count();
+        let lost = records
+            .iter()
+            .filter(|record| !recorded.contains_key(&record.key))
+            .count();
         if lost > 0 {
             conversions::leases_lost(self.platform, lost);
             warn!(platform = %self.platform, count = lost, "records came too late: another had taken over");

@@ -61,7 +61,8 @@ impl Storms {
         {
             return Some((Scope::Platform(platform), alone));
         }
-        here.storm(ACCOUNT_FAILURES).map(|alone| (Scope::Account(account), alone))
+        here.storm(ACCOUNT_FAILURES)
+            .map(|alone| (Scope::Account(account), alone))
     }
 }
 
@@ -84,9 +85,14 @@ mod tests {
     fn a_platform_that_fails_everywhere_is_left_alone_as_a_whole() {
         let mut storms = Storms::default();
 
-        let storm: Vec<_> = (0..12).filter_map(|i| storms.failed(Platform::Meta, AccountId(i % 4))).collect();
+        let storm: Vec<_> = (0..12)
+            .filter_map(|i| storms.failed(Platform::Meta, AccountId(i % 4)))
+            .collect();
 
-        assert!(storm.iter().any(|(scope, _)| *scope == Scope::Platform(Platform::Meta)), "{storm:?}");
+        assert!(
+            storm.iter().any(|(scope, _)| *scope == Scope::Platform(Platform::Meta)),
+            "{storm:?}"
+        );
     }
 
     #[test]
@@ -105,7 +111,10 @@ mod tests {
     fn nothing_is_left_alone_for_longer_than_ten_minutes() {
         let mut storms = Storms::default();
 
-        let longest = (0..100).filter_map(|_| storms.failed(Platform::Meta, AccountId(1))).map(|(_, alone)| alone).max();
+        let longest = (0..100)
+            .filter_map(|_| storms.failed(Platform::Meta, AccountId(1)))
+            .map(|(_, alone)| alone)
+            .max();
 
         assert_eq!(longest, Some(Duration::from_secs(600)));
     }

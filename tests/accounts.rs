@@ -1,0 +1,9 @@
+//! The directory against a real Postgres: read, changed, paused, and seen by everyone.
+
+#[path = "it/support/schema.rs"]
+mod schema;
+
+#[path = "accounts/directory.rs"]
+mod directory;
+#[path = "accounts/pauses.rs"]
+mod pauses;

@@ -5,7 +5,11 @@
 //! <https://developers.google.com/data-manager/api/devguides/events/send-events>
 //! <https://developers.google.com/google-ads/api/docs/conversions/upload-offline> (both read 2026-11-21)
 
+mod ads_api;
+mod build;
+mod cart;
 mod check;
+mod data_manager;
 mod identity;
 mod window;
 
@@ -66,8 +70,8 @@ impl Adapter for Google {
         check::check(dispatch, account)
     }
 
-    fn build(&self, _dispatches: &[&Dispatch], _sending: &Sending<'_>) -> Request {
-        unreachable!()
+    fn build(&self, dispatches: &[&Dispatch], sending: &Sending<'_>) -> Request {
+        build::build(dispatches, sending)
     }
 
     fn classify(&self, answer: &Answer, _dispatches: &[&Dispatch], _account: &Account) -> Classification {
@@ -81,6 +85,7 @@ mod sample {
 
     use chrono::{DateTime, TimeDelta, Utc};
 
+    use super::super::{Endpoints, Sending};
     use crate::domain::{
         Account, AccountId, Click, ClickIds, ClickKind, ClientId, Dispatch, EventId, EventRecord, PerPlatform,
         Platform,
@@ -147,6 +152,16 @@ mod sample {
                 identities: PerPlatform::default(),
             },
         }
+    }
+
+    pub fn body(dispatches: &[&Dispatch], account: &Account) -> serde_json::Value {
+        let endpoints = Endpoints::default();
+        let sending = Sending {
+            account,
+            endpoints: &endpoints,
+            test_code: None,
+        };
+        serde_json::from_slice(&super::build::build(dispatches, &sending).body).unwrap()
     }
 }
 

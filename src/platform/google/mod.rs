@@ -9,9 +9,16 @@ mod ads_api;
 mod build;
 mod cart;
 mod check;
+mod classify;
+mod codes;
 mod data_manager;
+mod error_body;
+mod findings;
 mod identity;
 mod window;
+
+#[cfg(test)]
+mod properties;
 
 use std::collections::BTreeSet;
 
@@ -74,8 +81,8 @@ impl Adapter for Google {
         build::build(dispatches, sending)
     }
 
-    fn classify(&self, answer: &Answer, _dispatches: &[&Dispatch], _account: &Account) -> Classification {
-        Classification::Unnamed(answer.without_platform_body())
+    fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], account: &Account) -> Classification {
+        classify::classify(answer, dispatches, account)
     }
 }
 
@@ -83,9 +90,10 @@ impl Adapter for Google {
 mod sample {
     use std::collections::BTreeMap;
 
+    use bytes::Bytes;
     use chrono::{DateTime, TimeDelta, Utc};
 
-    use super::super::{Endpoints, Sending};
+    use super::super::{Answer, Endpoints, Sending};
     use crate::domain::{
         Account, AccountId, Click, ClickIds, ClickKind, ClientId, Dispatch, EventId, EventRecord, PerPlatform,
         Platform,
@@ -154,6 +162,10 @@ mod sample {
         }
     }
 
+    pub fn dispatches(count: usize) -> Vec<Dispatch> {
+        (0..count).map(|i| dispatch(&format!("e{i}"), "Purchase")).collect()
+    }
+
     pub fn body(dispatches: &[&Dispatch], account: &Account) -> serde_json::Value {
         let endpoints = Endpoints::default();
         let sending = Sending {
@@ -162,6 +174,14 @@ mod sample {
             test_code: None,
         };
         serde_json::from_slice(&super::build::build(dispatches, &sending).body).unwrap()
+    }
+
+    pub fn answer(status: u16, body: &serde_json::Value) -> Answer {
+        Answer {
+            status,
+            headers: Vec::new(),
+            body: Bytes::from(body.to_string()),
+        }
     }
 }
 

@@ -2,5 +2,7 @@
 //! <https://developers.google.com/google-ads/api/docs/conversions/upload-offline> (read 2026-11-21)
 
 mod build;
+mod classify;
+mod codes;
 
-pub(super) use self::build::build;
+pub(super) use self::{build::build, classify::classify};

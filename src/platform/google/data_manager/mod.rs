@@ -2,10 +2,12 @@
 //! <https://developers.google.com/data-manager/api/devguides/events/send-events> (read 2026-11-21)
 
 mod build;
+mod classify;
+mod codes;
 
 use std::collections::BTreeSet;
 
-pub(super) use self::build::build;
+pub(super) use self::{build::build, classify::classify};
 use super::build::action;
 use crate::domain::{Account, Dispatch};
 

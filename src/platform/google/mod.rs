@@ -15,6 +15,7 @@ mod data_manager;
 mod error_body;
 mod findings;
 mod identity;
+pub mod oauth;
 pub mod receipts;
 mod window;
 

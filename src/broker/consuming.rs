@@ -15,9 +15,9 @@ use super::{
     intake::{Arriving, Control, Drained, State},
     link::{Link, LinkWatch},
     reconnect::Pauses,
-    session::{Ended, Session},
+    session::Session,
     settings::IntakeSettings,
-    solo::{Admission, First, Gate, admission, is_crash_looping},
+    solo::{Admission, First, Gate, admission},
 };
 use crate::metrics::broker::IntakeMetrics;
 
@@ -142,16 +142,13 @@ impl Consuming {
             let _ = timeout_at(*deadline, session.holder().all_settled()).await;
         }
         self.state.set_holder(None);
-        let ended = match &end {
-            End::Lost(_) => None,
-            _ => Some(session.close().await),
-        };
+        let ended = session.close().await;
         // After the channel is closed, so that whoever hears of it may rely on that.
         let _ = self.arriving.send(Arriving::Lost);
         self.after(end, ended, pauses)
     }
 
-    fn after(&self, end: End, ended: Option<Ended>, pauses: &mut Pauses) -> Then {
+    fn after(&self, end: End, ended: Drained, pauses: &mut Pauses) -> Then {
         match end {
             End::Lost(reason) => {
                 let pause = pauses.next();
@@ -174,11 +171,7 @@ impl Consuming {
                 Then::Suspended
             }
             End::Drain { answer, .. } => {
-                let Ended { clean, unsettled } = ended.unwrap_or(Ended {
-                    clean: false,
-                    unsettled: 0,
-                });
-                let _ = answer.send(Drained { clean, unsettled });
+                let _ = answer.send(ended);
                 Then::Stop
             }
             End::Closed => Then::Stop,
@@ -256,7 +249,9 @@ impl Consuming {
     }
 
     fn hand_out_alone(&self, mut delivery: Delivery, permit: OwnedSemaphorePermit) {
-        delivery.crash_looping = is_crash_looping(delivery.delivery_count);
+        delivery.crash_looping = self
+            .gate
+            .is_crash_looping(delivery.message_id.as_deref(), delivery.delivery_count);
         delivery.keep_alone(permit);
         self.hand_out(delivery);
     }

@@ -20,6 +20,7 @@ use super::{
     acks::write_verdicts,
     error::{BrokerError, within},
     holder::Holder,
+    intake::Drained,
     link::{ANSWER_TIMEOUT, Link},
     settings::IntakeSettings,
     solo::Mode,
@@ -43,15 +44,6 @@ pub(super) struct Session {
     rest: Option<Consumer>,
     holder: Arc<Holder>,
     writer: JoinHandle<lapin::Result<()>>,
-}
-
-/// How a channel was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
-    /// The broker has processed every verdict.
-    pub(super) clean: bool,
-    /// What was still out.
-    pub(super) unsettled: usize,
 }
 
 impl Session {
@@ -144,15 +136,21 @@ impl Session {
     }
 
     /// Writes the verdicts given so far and closes the channel; the broker's answer proves that it processed them.
-    pub(super) async fn close(self) -> Ended {
+    pub(super) async fn close(self) -> Drained {
         let unsettled = self.holder.close();
+        if !self.channel.status().connected() {
+            return Drained {
+                clean: false,
+                unsettled,
+            };
+        }
         let flushed = timeout(ANSWER_TIMEOUT, self.holder.flush()).await.unwrap_or(false);
         let closing = self.channel.close(200, "closing".into());
         let closed = within(ANSWER_TIMEOUT, "close a consuming channel", closing).await;
         if let Err(error) = &closed {
             tracing::debug!(%error, queue = %self.queue, "consuming channel not closed properly");
         }
-        Ended {
+        Drained {
             clean: flushed && closed.is_ok() && unsettled == 0,
             unsettled,
         }

@@ -1,11 +1,16 @@
 //! Crash loops: how a message that kills its reader is found without condemning those that were read with it.
 //!
 //! A quorum queue counts every return of a message, and at a crash everything prefetched returns. So a high count alone
-//! proves nothing. From [`SOLO_FROM`] on a message is read alone: the channel holds one message at a time, and no other suspect
-//! is in flight anywhere in the process. An innocent one is then settled and gone; only the culprit comes back, and at
-//! [`CRASH_LOOP_AT`] it is named.
+//! proves nothing. From [`SOLO_FROM`] on a message is read alone: the channel holds one message at a time, and no other
+//! suspect is in flight anywhere in the process. An innocent one is then settled and gone; only the culprit comes back, and
+//! at [`CRASH_LOOP_AT`] it is named. Returns that this process has outlived, such as a channel closed because Postgres was
+//! away, are no crashes and do not count.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -16,6 +21,9 @@ pub const CRASH_LOOP_AT: u32 = 15;
 
 /// Suspects of several queues are drawn lots for over this time, so that the culprit does not always come first.
 const LOTS: Duration = Duration::from_millis(200);
+
+/// Suspects remembered; forgetting them all only makes the process a little quicker to condemn.
+const REMEMBERED: usize = 4096;
 
 /// How much a channel lets in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,27 +57,58 @@ pub(super) fn admission(mode: Mode, delivery_count: u32) -> Admission {
     }
 }
 
-/// Whether a delivery that is alone in flight is the culprit.
-pub(super) fn is_crash_looping(delivery_count: u32) -> bool {
-    delivery_count >= CRASH_LOOP_AT
+/// Lets one suspect of the process through at a time, and remembers what the process has outlived.
+#[derive(Clone)]
+pub(super) struct Gate {
+    turn: Arc<Semaphore>,
+    suspects: Arc<Mutex<HashMap<String, Record>>>,
 }
 
-/// Lets one suspect of the process through at a time.
-#[derive(Clone)]
-pub(super) struct Gate(Arc<Semaphore>);
+/// What this process knows of a suspect.
+#[derive(Clone, Copy)]
+struct Record {
+    /// Its count when it was last handed out.
+    last_count: u32,
+    /// Returns since it was first handed out here: the process is still alive after them.
+    outlived: u32,
+}
 
 impl Gate {
     pub(super) fn new() -> Self {
-        Gate(Arc::new(Semaphore::new(1)))
+        Gate {
+            turn: Arc::new(Semaphore::new(1)),
+            suspects: Arc::default(),
+        }
     }
 
-    /// Waits until no other suspect is in flight. The first suspect of a channel draws lots: two queues whose first messages
-    /// are suspects are read in either order after each crash, so the innocent one gets through.
+    /// Waits until no other suspect is in flight. The first suspect of a channel draws lots: two queues whose first
+    /// messages are suspects are read in either order after each crash, so the innocent one gets through.
     pub(super) async fn pass(self, first: First) -> Option<OwnedSemaphorePermit> {
         if first == First::OfItsChannel {
             tokio::time::sleep(LOTS.mul_f64(rand::random::<f64>())).await;
         }
-        self.0.acquire_owned().await.ok()
+        self.turn.acquire_owned().await.ok()
+    }
+
+    /// Whether a suspect that is about to be handed out alone is the culprit.
+    pub(super) fn is_crash_looping(&self, message_id: Option<&str>, delivery_count: u32) -> bool {
+        let outlived = message_id.map_or(0, |id| self.note(id, delivery_count).outlived);
+        delivery_count.saturating_sub(outlived) >= CRASH_LOOP_AT
+    }
+
+    fn note(&self, message_id: &str, delivery_count: u32) -> Record {
+        let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        if suspects.len() >= REMEMBERED && !suspects.contains_key(message_id) {
+            suspects.clear();
+        }
+        let fresh = Record {
+            last_count: delivery_count,
+            outlived: 0,
+        };
+        let record = suspects.entry(message_id.to_owned()).or_insert(fresh);
+        record.outlived += delivery_count.saturating_sub(record.last_count);
+        record.last_count = delivery_count;
+        *record
     }
 }
 
@@ -101,6 +140,37 @@ mod tests {
         for (mode, count, expected) in cases {
             assert_eq!(admission(mode, count), expected, "{mode:?} {count}");
         }
+    }
+
+    #[test]
+    fn the_culprit_is_named_at_its_fifteenth_return() {
+        let gate = Gate::new();
+
+        assert!(!gate.is_crash_looping(Some("a"), 14));
+        assert!(Gate::new().is_crash_looping(Some("a"), 15));
+        assert!(gate.is_crash_looping(None, 15));
+    }
+
+    #[test]
+    fn returns_that_the_process_outlived_do_not_count() {
+        let gate = Gate::new();
+
+        for count in 5..100 {
+            assert!(!gate.is_crash_looping(Some("flapping"), count), "{count}");
+        }
+        assert!(gate.is_crash_looping(Some("another"), 15));
+        assert!(!gate.is_crash_looping(Some("flapping"), 100), "still remembered");
+    }
+
+    #[test]
+    fn it_remembers_only_so_many_suspects() {
+        let gate = Gate::new();
+
+        for suspect in 0..3 * REMEMBERED {
+            gate.is_crash_looping(Some(&suspect.to_string()), 5);
+        }
+
+        assert!(gate.suspects.lock().unwrap().len() <= REMEMBERED);
     }
 
     #[tokio::test]

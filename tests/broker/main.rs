@@ -1,0 +1,17 @@
+//! The broker module against a real RabbitMQ, each test in a vhost of its own.
+
+mod alarm;
+mod crash_loop;
+mod intake;
+mod publishing;
+mod recovery;
+mod topology;
+mod world;
+
+/// What other tests use as well.
+#[path = "../it/support"]
+mod support {
+    pub mod management;
+    pub mod node;
+    pub mod vhost;
+}

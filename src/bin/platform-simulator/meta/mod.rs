@@ -1,0 +1,195 @@
+//! Meta's Conversions API: `POST /{version}/{dataset}/events`.
+mod errors;
+mod event;
+mod user_data;
+
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Handled};
+use crate::batch::{self, Members};
+use crate::call::{Call, Platform};
+use crate::ledger::{Accepted, Key, Memory, TWO_DAYS};
+use crate::settings::Access;
+use crate::world::World;
+
+pub use errors::{bad_token, rate_limited, server_error};
+
+use errors::Problem;
+use event::{Checked, Rules};
+
+const MOST_EVENTS: usize = 1000;
+const OLDEST_VERSION: u32 = 20;
+
+/// Keys beside `data` that the edge takes (Python Business SDK 26.0.3, `event_request.py`).
+const REQUEST_KEYS: [&str; 12] = [
+    "data",
+    "test_event_code",
+    "partner_agent",
+    "access_token",
+    "appsecret_proof",
+    "namespace_id",
+    "upload_id",
+    "upload_tag",
+    "upload_source",
+    "platforms",
+    "progress",
+    "trace",
+];
+
+/// Answers one request to the events edge.
+pub fn answer(world: &World, call: &Call, version: Option<&str>, dataset: &str) -> Handled {
+    let mut handled = Handled {
+        answer: errors::unversioned(),
+        accounts: vec![dataset.to_owned()],
+        events: 0,
+    };
+    handled.answer = match take(world, call, version, dataset, &mut handled.events) {
+        Ok(()) => received(handled.events),
+        Err(answer) => answer,
+    };
+    handled
+}
+
+fn take(
+    world: &World,
+    call: &Call,
+    version: Option<&str>,
+    dataset: &str,
+    event_count: &mut usize,
+) -> Result<(), Answer> {
+    match version.map(major_version) {
+        None => return Err(errors::unversioned()),
+        Some(Some(major)) if major >= OLDEST_VERSION => {}
+        Some(_) => return Err(errors::unsupported_version()),
+    }
+    if !call.is_post {
+        return Err(errors::unsupported_method());
+    }
+    let members = batch::members(&call.body);
+    let settings = world.settings();
+    match settings.access(
+        &token(call, members.as_ref().ok()).ok_or_else(errors::no_token)?,
+        dataset,
+    ) {
+        Access::Granted => {}
+        Access::BadToken => return Err(bad_token()),
+        Access::NotForAccount => return Err(errors::no_access(dataset)),
+    }
+
+    let members = members.map_err(|error| {
+        errors::refused(&Problem::field("body", "must be a JSON object"), error)
+    })?;
+    if !call.has_content_type("application/json") {
+        return Err(errors::refused(
+            &Problem::field("content-type", "must be application/json"),
+            "header",
+        ));
+    }
+    let rules = Rules {
+        now: call.received_at.timestamp(),
+        strict: world.options.strict,
+        settings: &settings,
+        dataset,
+    };
+    check_envelope(&members, &rules).map_err(|problem| errors::refused(&problem, "request"))?;
+    let texts = members
+        .get("data")
+        .and_then(|data| batch::elements(data))
+        .unwrap_or_default();
+    *event_count = texts.len();
+
+    let mut events = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let event = batch::value(text);
+        let checked = event::check(&event, &rules)
+            .map_err(|problem| errors::refused(&problem, format!("data[{index}]: {problem}")))?;
+        events.push(checked);
+    }
+    let is_test = members.contains_key("test_event_code");
+    let accepted: Vec<Accepted<'_>> = events
+        .iter()
+        .zip(&texts)
+        .map(|(event, text)| accepted(event, text.get()))
+        .collect();
+    let mut ledger = world.ledger();
+    ledger.accept(Platform::Meta, dataset, &accepted, call.received_at);
+    let totals = ledger.totals(Platform::Meta, dataset);
+    // Meta shows test events in their own tab and counts them all the same.
+    totals.test_events += if is_test { accepted.len() as u64 } else { 0 };
+    totals.warnings += events.iter().filter(|event| event.warned).count() as u64;
+    Ok(())
+}
+
+fn accepted<'a>(event: &'a Checked, body: &'a str) -> Accepted<'a> {
+    let id = event.id.as_deref();
+    Accepted {
+        name: &event.name,
+        id,
+        key: Key::of(&[&event.name, id.unwrap_or(body)]),
+        // Meta recognises no copies of messaging events, nor of events without an ID.
+        memory: if event.is_messaging || id.is_none() {
+            Memory::None
+        } else {
+            TWO_DAYS
+        },
+        body,
+    }
+}
+
+fn token(call: &Call, members: Option<&Members<'_>>) -> Option<String> {
+    call.bearer()
+        .map(str::to_owned)
+        .or_else(|| call.query_value("access_token"))
+        .or_else(|| {
+            batch::value(members?.get("access_token")?)
+                .as_str()
+                .map(str::to_owned)
+        })
+}
+
+fn major_version(version: &str) -> Option<u32> {
+    let (major, minor) = version.strip_prefix('v')?.split_once('.')?;
+    minor.parse::<u32>().ok()?;
+    major.parse().ok()
+}
+
+fn check_envelope(members: &Members<'_>, rules: &Rules<'_>) -> Result<(), Problem> {
+    if let Some(unknown) = members
+        .keys()
+        .find(|key| !REQUEST_KEYS.contains(&key.as_str()))
+        && rules.strict
+    {
+        return Err(Problem::field(unknown, "is not a parameter of this edge"));
+    }
+    for key in ["test_event_code", "partner_agent"] {
+        let text = members.get(key).map(|raw| batch::value(raw));
+        if text.is_some_and(|text| text.as_str().is_none_or(str::is_empty)) {
+            return Err(Problem::field(key, "must be a non-empty string"));
+        }
+    }
+    let data = members
+        .get("data")
+        .ok_or_else(|| Problem::field("data", "is required"))?;
+    match batch::elements(data).map(|events| events.len()) {
+        None => Err(Problem::field("data", "must be an array")),
+        Some(0) => Err(Problem::field("data", "must not be empty")),
+        Some(count) if count > MOST_EVENTS => {
+            Err(Problem::field("data", "must hold at most 1000 events"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn received(events: usize) -> Answer {
+    let body: Value =
+        json!({"events_received": events, "messages": [], "fbtrace_id": errors::trace_id()});
+    Answer::taken(&body)
+        .with_header(
+            "x-app-usage",
+            r#"{"call_count":1,"total_cputime":0,"total_time":1}"#,
+        )
+        .with_header("facebook-api-version", "v26.0")
+}
+
+#[cfg(test)]
+mod tests;

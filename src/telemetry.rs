@@ -4,10 +4,12 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
-    broker::LOG_TARGETS_WITH_BODIES,
     config::{LogConfig, LogFormat},
     metrics::{broker, conversions},
 };
+
+/// lapin prints message bodies in one place and every closed channel in another; `broker` says what matters of it. refinery tells of every step.
+const QUIET: [&str; 2] = ["lapin=off", "refinery_core=warn"];
 
 /// The filter of the log is no filter.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +19,8 @@ pub struct InvalidFilter;
 /// Sends log lines to standard error in the form that is set.
 pub fn start_log(config: &LogConfig) -> Result<(), InvalidFilter> {
     let mut filter: EnvFilter = config.filter.parse().map_err(|_| InvalidFilter)?;
-    for target in LOG_TARGETS_WITH_BODIES {
-        let off = format!("{target}=off").parse().map_err(|_| InvalidFilter)?;
-        filter = filter.add_directive(off);
+    for directive in QUIET {
+        filter = filter.add_directive(directive.parse().map_err(|_| InvalidFilter)?);
     }
     let registry = tracing_subscriber::registry().with(filter);
     let started = match config.format {
@@ -32,6 +33,14 @@ pub fn start_log(config: &LogConfig) -> Result<(), InvalidFilter> {
     };
     // A second start in one process keeps the first log.
     started.or(Ok(()))
+}
+
+/// The log of a command that a person waits for: only what they should know, as plain text.
+pub fn start_command_log() -> Result<(), InvalidFilter> {
+    start_log(&LogConfig {
+        filter: "warn".to_owned(),
+        format: LogFormat::Text,
+    })
 }
 
 /// Installs the recorder of metrics, with every label value at zero.

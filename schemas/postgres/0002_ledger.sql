@@ -73,6 +73,13 @@ CREATE TABLE attempts (
 CREATE TABLE attempts_default PARTITION OF attempts DEFAULT;
 CREATE INDEX attempts_event ON attempts (event_key, account_id);
 
+-- Messages that came back often and are being handled alone: a row that was begun and never ended tells of a worker that died of it.
+CREATE TABLE trials (
+    digest   uuid PRIMARY KEY,          -- of the message's body
+    begun    integer NOT NULL,
+    begun_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- Events that no ad account of the client wants, counted instead of stored.
 CREATE TABLE unwanted_events (
     day       date NOT NULL,

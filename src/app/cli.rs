@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     broker::topology::{self, Topology},
-    config::{self, BrokerConfig, Config, DatabaseConfig, LogConfig, ProcessEnvironment},
+    config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
     telemetry,
 };
@@ -75,15 +75,10 @@ impl Cli {
     }
 }
 
-/// Reads one part of the configuration, and the log's.
+/// Reads one part of the configuration.
 fn part<T>(read: impl FnOnce(&mut config::Reader) -> Option<T>) -> Result<T, BadConfig> {
-    let both = |reader: &mut config::Reader| {
-        let log = LogConfig::read(reader);
-        Some((read(reader)?, log?))
-    };
-    let (part, log) = config::read(&ProcessEnvironment, both).map_err(|errors| BadConfig(errors.to_string()))?;
-    telemetry::start_log(&log).map_err(|error| BadConfig(error.to_string()))?;
-    Ok(part)
+    telemetry::start_command_log().map_err(|error| BadConfig(error.to_string()))?;
+    config::read(&ProcessEnvironment, read).map_err(|errors| BadConfig(errors.to_string()))
 }
 
 #[expect(clippy::print_stdout, reason = "what a command has to say goes to standard output")]

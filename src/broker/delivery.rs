@@ -46,6 +46,8 @@ struct Hold {
     holder: Arc<Holder>,
     /// Whether a role has seen it.
     handed_out: bool,
+    /// Whether it waits for its channel to close when it is dropped.
+    leaves_on_drop: bool,
     /// Held by suspects, so that there is one in flight at a time.
     _alone: Option<OwnedSemaphorePermit>,
 }
@@ -68,6 +70,7 @@ impl Delivery {
                 tag: delivery.delivery_tag,
                 holder: Arc::clone(holder),
                 handed_out: false,
+                leaves_on_drop: false,
                 _alone: None,
             }),
         }
@@ -101,6 +104,14 @@ impl Delivery {
         }
     }
 
+    /// Says that dropping it is no mistake: it then goes back to the queue when its channel closes, and not before. For a role that closes its
+    /// channel whenever it gives up on deliveries, so that a message's count rises once and not twice.
+    pub fn leave_on_drop(&mut self) {
+        if let Some(hold) = &mut self.hold {
+            hold.leaves_on_drop = true;
+        }
+    }
+
     /// Marks it as given to the role. From here on it counts as in flight.
     pub(super) fn hand_out(&mut self) {
         if let Some(hold) = &mut self.hold {
@@ -113,6 +124,9 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         let Some(hold) = self.hold.take() else { return };
+        if hold.handed_out && hold.leaves_on_drop {
+            return;
+        }
         if !hold.handed_out {
             // No role has seen it: the broker takes it back when the channel closes.
             hold.holder.unqueue_one();

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tracing::warn;
@@ -11,11 +11,14 @@ use super::chain;
 use crate::{
     domain::{
         Account, Cause, Login, Outcome, Verdict,
-        account::{Credential, SecretRef},
+        account::{Credential, Transport},
         outcome::Reach,
     },
     http::Http,
-    platform::Endpoints,
+    platform::{
+        Endpoints,
+        google::oauth::{self, Grant, GrantError, TokenAnswer, is_stale, token_request},
+    },
     secrets::Secrets,
 };
 
@@ -24,7 +27,7 @@ pub struct Credentials {
     secrets: Secrets,
     http: Http,
     endpoints: Endpoints,
-    logins: Mutex<HashMap<String, Arc<Mutex<Option<Cached>>>>>,
+    logins: Mutex<HashMap<(String, bool), Arc<Mutex<Option<Cached>>>>>,
 }
 
 struct Cached {
@@ -48,51 +51,104 @@ impl Credentials {
 
     /// The access token of a login, for the interface that serves the ad account. `Err` is the outcome of whatever was to be sent.
     pub async fn token(&self, login: &Login, account: &Account) -> Result<SecretString, Outcome> {
-        let slot = Arc::clone(self.logins.lock().await.entry(login.name.clone()).or_default());
+        let slot = self.slot(login, account).await;
         let mut cached = slot.lock().await;
         if let Some(known) = &*cached
             && known.revision == login.revision
-            && known.ends.is_none()
+            && !known.ends.is_some_and(|end| is_stale(end, Utc::now()))
         {
             return Ok(known.token.clone());
         }
-        let secret = self.secret(login, reference(&login.credential)).await?;
-        let _ = (account, &self.http, &self.endpoints);
-        *cached = Some(Cached {
-            revision: login.revision,
-            token: secret.clone(),
-            ends: None,
-        });
-        Ok(secret)
+        let fetched = self.fetch(login, account).await?;
+        let token = fetched.token.clone();
+        *cached = Some(fetched);
+        Ok(token)
     }
 
-    /// Forgets what is cached for a login, since the platform did not take it or someone renewed it.
-    pub async fn forget(&self, login: &str) {
-        if let Some(slot) = self.logins.lock().await.get(login) {
-            *slot.lock().await = None;
+    /// Google's tokens are good for one of its interfaces only, so each has its own.
+    async fn slot(&self, login: &Login, account: &Account) -> Arc<Mutex<Option<Cached>>> {
+        let key = (login.name.clone(), account.rules.transport == Transport::AdsApi);
+        Arc::clone(self.logins.lock().await.entry(key).or_default())
+    }
+
+    async fn fetch(&self, login: &Login, account: &Account) -> Result<Cached, Outcome> {
+        let revision = login.revision;
+        let secret = self.secret(login).await?;
+        let grant = match &login.credential {
+            Credential::Token(_) => {
+                return Ok(Cached {
+                    revision,
+                    token: secret,
+                    ends: None,
+                });
+            }
+            Credential::ServiceAccount(_) => Grant::service_account(&secret),
+            Credential::RefreshToken(_) => Grant::refresh_token(&secret),
+        };
+        let unusable = |failure: GrantError| {
+            warn!(login = %login.name, error = %chain(&failure), "secret of a login cannot be used");
+            blocked(Cause::LoginMissing, None, failure.to_string())
+        };
+        let now = Utc::now();
+        let request = token_request(
+            &grant.map_err(unusable)?,
+            account.rules.transport,
+            &self.endpoints.google_token,
+            now,
+        )
+        .map_err(unusable)?;
+        let answer = match self.http.post_form(&request.url, &request.form).await.result {
+            Ok(answer) => oauth::classify(&answer),
+            Err(_) => TokenAnswer::Retry,
+        };
+        match answer {
+            TokenAnswer::Token {
+                access_token,
+                expires_in,
+            } => {
+                let ends = now + TimeDelta::from_std(expires_in).unwrap_or(TimeDelta::hours(1));
+                Ok(Cached {
+                    revision,
+                    token: access_token,
+                    ends: Some(ends),
+                })
+            }
+            TokenAnswer::Refused { code } => {
+                let text = "the token endpoint refuses the login".to_owned();
+                Err(blocked(Cause::LoginRefused, Some(code), text))
+            }
+            // Nothing was sent to the platform, so nothing is ambiguous.
+            TokenAnswer::Retry => Err(Outcome::plain(Verdict::Deferred {
+                cause: Cause::PlatformUnreachable,
+                wait: None,
+            })),
         }
     }
 
-    async fn secret(&self, login: &Login, reference: &SecretRef) -> Result<SecretString, Outcome> {
+    /// Forgets what is cached for a login, since the platform did not take it.
+    pub async fn forget(&self, login: &Login, account: &Account) {
+        *self.slot(login, account).await.lock().await = None;
+    }
+
+    async fn secret(&self, login: &Login) -> Result<SecretString, Outcome> {
+        let (Credential::Token(reference)
+        | Credential::ServiceAccount(reference)
+        | Credential::RefreshToken(reference)) = &login.credential;
         self.secrets.resolve(reference).await.map_err(|failure| {
             warn!(login = %login.name, error = %chain(&failure), "secret of a login cannot be read");
-            Outcome {
-                verdict: Verdict::Blocked {
-                    cause: Cause::LoginMissing,
-                    reach: Reach::Login,
-                    wait: None,
-                },
-                code: None,
-                message: Some(failure.to_string()),
-            }
+            blocked(Cause::LoginMissing, None, failure.to_string())
         })
     }
 }
 
-fn reference(credential: &Credential) -> &SecretRef {
-    match credential {
-        Credential::Token(reference) | Credential::ServiceAccount(reference) | Credential::RefreshToken(reference) => {
-            reference
-        }
+fn blocked(cause: Cause, code: Option<String>, message: String) -> Outcome {
+    Outcome {
+        verdict: Verdict::Blocked {
+            cause,
+            reach: Reach::Login,
+            wait: None,
+        },
+        code,
+        message: Some(message),
     }
 }

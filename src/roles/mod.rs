@@ -8,6 +8,7 @@ pub mod keeper;
 pub mod messages;
 pub mod router;
 pub mod sender;
+mod trial;
 
 /// An error with all its sources, for a log line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {

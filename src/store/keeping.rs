@@ -116,7 +116,7 @@ impl Store {
             &format!(
                 "WITH candidate AS (
                      SELECT event_key, account_id, deadline FROM dispatches
-                     WHERE state = 'waiting' AND attend_at <= now() ORDER BY attend_at LIMIT 20 * $1
+                     WHERE state = 'waiting' AND attend_at <= now() ORDER BY attend_at LIMIT 20 * $1::bigint
                  ), chosen AS (
                      SELECT dispatch.event_key, dispatch.account_id FROM dispatches dispatch
                      JOIN (SELECT * FROM candidate ORDER BY deadline LIMIT $1) first USING (event_key, account_id)

@@ -9,5 +9,6 @@ pub mod routing;
 mod row;
 mod rows;
 pub mod sending;
+pub mod trials;
 
 pub use pool::{Store, StoreError, StoreSettings};

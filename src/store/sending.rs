@@ -141,7 +141,7 @@ WITH wanted AS (
         cause = CASE verdict.verdict WHEN 'ours' THEN NULL WHEN 'parked' THEN verdict.held_cause
                      ELSE CASE WHEN verdict.first_ambiguous_at IS NULL THEN 'deadline_passed' ELSE 'may_be_counted' END END,
         detail = NULL, due = NULL, probe = false, updated_at = now(), republished = 0,
-        lease = CASE verdict.verdict WHEN 'ours' THEN $3 END,
+        lease = CASE verdict.verdict WHEN 'ours' THEN $3::uuid END,
         attempts = dispatch.attempts + CASE verdict.verdict WHEN 'ours' THEN 1 ELSE 0 END,
         dead_count = dispatch.dead_count + CASE verdict.verdict WHEN 'expired' THEN 1 ELSE 0 END,
         attend_at = CASE verdict.verdict WHEN 'ours' THEN now() + $4::float8 * interval '1 second'

@@ -99,10 +99,7 @@ impl Call {
 
     /// The token of `Authorization: Bearer`.
     pub fn bearer(&self) -> Option<&str> {
-        let token = self
-            .header("authorization")?
-            .strip_prefix("Bearer ")?
-            .trim();
+        let token = self.header("authorization")?.strip_prefix("Bearer ")?.trim();
         (!token.is_empty()).then_some(token)
     }
 
@@ -142,10 +139,7 @@ mod tests {
             ("/v1/events:ingest", Endpoint::DataManagerIngest),
             ("/v1/requestStatus:retrieve", Endpoint::DataManagerStatus),
             ("/v26/customers/123:uploadClickConversions", upload),
-            (
-                "/v26/customers/123:uploadCallConversions",
-                Endpoint::Unknown,
-            ),
+            ("/v26/customers/123:uploadCallConversions", Endpoint::Unknown),
             ("/open_api/v1.3/event/track/", Endpoint::TiktokTrack),
             ("/open_api/v1.3/event/track", Endpoint::TiktokUnknown),
             ("/open_api/v2.0/event/track/", Endpoint::TiktokUnknown),

@@ -33,10 +33,7 @@ pub async fn counts(State(world): State<Arc<World>>) -> Response {
     Json(world.ledger().counts()).into_response()
 }
 
-pub async fn events(
-    State(world): State<Arc<World>>,
-    Query(filter): Query<EventFilter>,
-) -> Response {
+pub async fn events(State(world): State<Arc<World>>, Query(filter): Query<EventFilter>) -> Response {
     let ledger = world.ledger();
     let (events, unlisted) = ledger.events(filter.platform, filter.account.as_deref());
     ([(UNLISTED, unlisted.to_string())], Json(events)).into_response()
@@ -50,10 +47,7 @@ pub async fn faults(State(world): State<Arc<World>>) -> Response {
     Json(world.faults().rules()).into_response()
 }
 
-pub async fn set_faults(
-    State(world): State<Arc<World>>,
-    Json(rules): Json<Vec<Rule>>,
-) -> StatusCode {
+pub async fn set_faults(State(world): State<Arc<World>>, Json(rules): Json<Vec<Rule>>) -> StatusCode {
     world.faults().replace(rules);
     StatusCode::NO_CONTENT
 }
@@ -64,10 +58,7 @@ pub async fn clear_faults(State(world): State<Arc<World>>) -> StatusCode {
 }
 
 /// Sets the tokens that are named; the others stay as they are.
-pub async fn set_tokens(
-    State(world): State<Arc<World>>,
-    Json(tokens): Json<HashMap<String, TokenRule>>,
-) -> StatusCode {
+pub async fn set_tokens(State(world): State<Arc<World>>, Json(tokens): Json<HashMap<String, TokenRule>>) -> StatusCode {
     world.change_settings(|settings| settings.tokens.extend(tokens.clone()));
     StatusCode::NO_CONTENT
 }
@@ -82,19 +73,13 @@ pub async fn set_clicks(State(world): State<Arc<World>>, Json(clicks): Json<Clic
 }
 
 /// Replaces all of Google's settings.
-pub async fn set_google(
-    State(world): State<Arc<World>>,
-    Json(google): Json<GoogleSettings>,
-) -> StatusCode {
+pub async fn set_google(State(world): State<Arc<World>>, Json(google): Json<GoogleSettings>) -> StatusCode {
     world.change_settings(|settings| settings.google = google.clone());
     StatusCode::NO_CONTENT
 }
 
 /// Replaces all of Meta's settings.
-pub async fn set_meta(
-    State(world): State<Arc<World>>,
-    Json(meta): Json<MetaSettings>,
-) -> StatusCode {
+pub async fn set_meta(State(world): State<Arc<World>>, Json(meta): Json<MetaSettings>) -> StatusCode {
     world.change_settings(|settings| settings.meta = meta.clone());
     StatusCode::NO_CONTENT
 }

@@ -34,11 +34,7 @@ impl Facts {
                     .map(str::to_owned)
                     .into_iter()
                     .collect(),
-                tokens: call
-                    .header("access-token")
-                    .map(str::to_owned)
-                    .into_iter()
-                    .collect(),
+                tokens: call.header("access-token").map(str::to_owned).into_iter().collect(),
                 event_ids: texts(&body["data"], "/event_id"),
             },
             Endpoint::DataManagerIngest => Self {
@@ -56,9 +52,7 @@ impl Facts {
                 ..Self::default()
             },
             Endpoint::GoogleToken => Self {
-                tokens: crate::google::login_asking(&call.body)
-                    .into_iter()
-                    .collect(),
+                tokens: crate::google::login_asking(&call.body).into_iter().collect(),
                 ..Self::default()
             },
             Endpoint::Unknown => Self::default(),
@@ -70,9 +64,7 @@ fn google_tokens(call: &Call, login_of: impl Fn(&str) -> Option<String>) -> Vec<
     let Some(token) = call.bearer() else {
         return Vec::new();
     };
-    std::iter::once(token.to_owned())
-        .chain(login_of(token))
-        .collect()
+    std::iter::once(token.to_owned()).chain(login_of(token)).collect()
 }
 
 fn texts(list: &Value, pointer: &str) -> Vec<String> {

@@ -116,9 +116,7 @@ pub struct Rule {
 
 impl Rule {
     fn matches(&self, platform: Platform, facts: &Facts) -> bool {
-        let is_any = |wanted: &Option<String>, found: &[String]| {
-            wanted.as_ref().is_none_or(|one| found.contains(one))
-        };
+        let is_any = |wanted: &Option<String>, found: &[String]| wanted.as_ref().is_none_or(|one| found.contains(one));
         self.platform.is_none_or(|wanted| wanted == platform)
             && is_any(&self.account, &facts.accounts)
             && is_any(&self.token, &facts.tokens)
@@ -183,10 +181,7 @@ impl Faults {
     /// The fault that hits this request: of the first rule that matches and is due.
     pub fn take(&mut self, platform: Platform, facts: &Facts) -> Option<Fault> {
         for active in &mut self.rules {
-            let is_spent = active
-                .rule
-                .times
-                .is_some_and(|times| active.applied >= times);
+            let is_spent = active.rule.times.is_some_and(|times| active.applied >= times);
             if is_spent || !active.rule.matches(platform, facts) {
                 continue;
             }
@@ -225,10 +220,7 @@ mod tests {
             {"token": "t1", "event_id": "e2", "fault": {"kind": "truncate"}},
         ]));
 
-        assert_eq!(
-            faults.take(Platform::Meta, &request("1", &["e2"])),
-            Some(Fault::Hang)
-        );
+        assert_eq!(faults.take(Platform::Meta, &request("1", &["e2"])), Some(Fault::Hang));
         assert_eq!(
             faults.take(Platform::Meta, &request("2", &["e2"])),
             Some(Fault::Truncate)
@@ -253,12 +245,7 @@ mod tests {
 
         assert_eq!(
             taken,
-            [
-                Fault::ResetAfter,
-                Fault::BadToken,
-                Fault::BadToken,
-                Fault::ResetAfter
-            ]
+            [Fault::ResetAfter, Fault::BadToken, Fault::BadToken, Fault::ResetAfter]
         );
     }
 

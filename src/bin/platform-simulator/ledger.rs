@@ -160,13 +160,7 @@ impl Ledger {
     }
 
     /// Whether a copy of the event would be recognised now.
-    pub fn recognises(
-        &mut self,
-        platform: Platform,
-        account: &str,
-        key: Key,
-        at: DateTime<Utc>,
-    ) -> bool {
+    pub fn recognises(&mut self, platform: Platform, account: &str, key: Key, at: DateTime<Utc>) -> bool {
         let events = &account_of(&mut self.accounts, platform, account).events;
         events
             .get(&key)
@@ -204,27 +198,18 @@ impl Ledger {
 
     /// The totals by platform and ad account.
     pub fn counts(&self) -> BTreeMap<Platform, BTreeMap<&str, &Totals>> {
-        let mut counts = BTreeMap::from([Platform::Meta, Platform::Google, Platform::Tiktok].map(
-            |platform| {
-                let none: BTreeMap<&str, &Totals> = BTreeMap::new();
-                (platform, none)
-            },
-        ));
+        let mut counts = BTreeMap::from([Platform::Meta, Platform::Google, Platform::Tiktok].map(|platform| {
+            let none: BTreeMap<&str, &Totals> = BTreeMap::new();
+            (platform, none)
+        }));
         for ((platform, account), content) in &self.accounts {
-            counts
-                .entry(*platform)
-                .or_default()
-                .insert(account, &content.totals);
+            counts.entry(*platform).or_default().insert(account, &content.totals);
         }
         counts
     }
 
     /// The events of a platform or an ad account, in the order of their first copies; and how many are not listed.
-    pub fn events(
-        &self,
-        platform: Option<Platform>,
-        account: Option<&str>,
-    ) -> (Vec<ListedEvent<'_>>, usize) {
+    pub fn events(&self, platform: Option<Platform>, account: Option<&str>) -> (Vec<ListedEvent<'_>>, usize) {
         let mut events = Vec::new();
         let mut unlisted = 0;
         for ((of_platform, of_account), content) in &self.accounts {
@@ -252,23 +237,14 @@ impl Ledger {
             }
         }
         events.sort_by_key(|(position, _)| *position);
-        (
-            events.into_iter().map(|(_, event)| event).collect(),
-            unlisted,
-        )
+        (events.into_iter().map(|(_, event)| event).collect(), unlisted)
     }
 
     fn forget_expired(&mut self, at: i64) {
         for account in self.accounts.values_mut() {
-            account
-                .events
-                .retain(|_, event| event.recognises_copy_at(at));
+            account.events.retain(|_, event| event.recognises_copy_at(at));
         }
-        self.room.remembered = self
-            .accounts
-            .values()
-            .map(|account| account.events.len())
-            .sum();
+        self.room.remembered = self.accounts.values().map(|account| account.events.len()).sum();
     }
 }
 
@@ -387,10 +363,7 @@ mod tests {
 
         assert_eq!(verdicts, [Counted::New, Counted::Duplicate, Counted::New]);
         let totals = ledger.totals(Platform::Meta, "12").clone();
-        assert_eq!(
-            (totals.events_accepted, totals.counted, totals.duplicates),
-            (3, 2, 1)
-        );
+        assert_eq!((totals.events_accepted, totals.counted, totals.duplicates), (3, 2, 1));
     }
 
     #[test]
@@ -412,14 +385,8 @@ mod tests {
         }
 
         let (events, unlisted) = ledger.events(Some(Platform::Meta), Some("12"));
-        assert_eq!(
-            (events[0].count, events[0].differing_copies, unlisted),
-            (3, 1, 0)
-        );
-        assert_eq!(
-            events[0].first_body.map(|body| body.get()),
-            Some(r#"{"a":1}"#)
-        );
+        assert_eq!((events[0].count, events[0].differing_copies, unlisted), (3, 1, 0));
+        assert_eq!(events[0].first_body.map(|body| body.get()), Some(r#"{"a":1}"#));
     }
 
     #[test]

@@ -70,9 +70,7 @@ async fn main() -> anyhow::Result<()> {
         tracing::Level::INFO
     });
     let start = match &arguments.state {
-        Some(path) => {
-            StartState::read(path).with_context(|| format!("read state {}", path.display()))?
-        }
+        Some(path) => StartState::read(path).with_context(|| format!("read state {}", path.display()))?,
         None => StartState::default(),
     };
     let world = World::new(
@@ -99,10 +97,7 @@ fn report_to_stderr(level: tracing::Level) {
         .init();
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "tests and scripts read the port from this one line"
-)]
+#[expect(clippy::print_stdout, reason = "tests and scripts read the port from this one line")]
 fn announce(address: SocketAddr) -> std::io::Result<()> {
     println!("listening on http://{address}");
     std::io::stdout().flush()

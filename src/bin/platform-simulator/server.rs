@@ -45,11 +45,7 @@ pub async fn serve(listener: ResettableListener, world: Arc<World>) -> std::io::
         .route("/simulator/reset", post(control::reset))
         .fallback(answer_as_platform)
         .with_state(world);
-    axum::serve(
-        listener,
-        app.into_make_service_with_connect_info::<ConnectionHandle>(),
-    )
-    .await
+    axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionHandle>()).await
 }
 
 async fn answer_as_platform(
@@ -96,13 +92,7 @@ async fn answer_as_platform(
 }
 
 /// Has the platform take the request or not, as the fault wants it, and replaces its answer.
-fn disturbed(
-    world: &World,
-    platform: Platform,
-    call: &Call,
-    facts: Facts,
-    fault: &Fault,
-) -> Handled {
+fn disturbed(world: &World, platform: Platform, call: &Call, facts: Facts, fault: &Fault) -> Handled {
     let mut handled = if fault.is_taken() {
         handle(world, call)
     } else {
@@ -124,17 +114,13 @@ fn disturbed(
 /// Has the platform of the endpoint answer, and counts what it took.
 pub fn handle(world: &World, call: &Call) -> Handled {
     match &call.endpoint {
-        Endpoint::MetaEvents { version, dataset } => {
-            meta::answer(world, call, version.as_deref(), dataset)
-        }
+        Endpoint::MetaEvents { version, dataset } => meta::answer(world, call, version.as_deref(), dataset),
         Endpoint::TiktokTrack => tiktok::answer(world, call),
         Endpoint::TiktokUnknown | Endpoint::Unknown => Handled::unread(tiktok::route_not_found()),
         Endpoint::GoogleToken => Handled::unread(google::token(world, call)),
         Endpoint::DataManagerIngest => google::ingest(world, call),
         Endpoint::DataManagerStatus => Handled::unread(google::request_status(world, call)),
-        Endpoint::UploadClickConversions { version, customer } => {
-            google::upload(world, call, version, customer)
-        }
+        Endpoint::UploadClickConversions { version, customer } => google::upload(world, call, version, customer),
     }
 }
 
@@ -150,34 +136,21 @@ fn fault_for(world: &World, platform: Platform, call: &Call) -> Option<(Facts, F
 fn answer_of_fault(platform: Platform, endpoint: &Endpoint, fault: &Fault) -> Answer {
     match fault {
         Fault::Status {
-            status,
-            body,
-            headers,
-            ..
+            status, body, headers, ..
         } => {
             let is_json = body.starts_with(['{', '[']);
-            let content_type = if is_json {
-                "application/json"
-            } else {
-                "text/plain"
-            };
-            let headers = headers
-                .iter()
-                .map(|(name, value)| (name.clone().into(), value.clone()));
+            let content_type = if is_json { "application/json" } else { "text/plain" };
+            let headers = headers.iter().map(|(name, value)| (name.clone().into(), value.clone()));
             Answer {
                 headers: headers.collect(),
                 ..other_server(*status, content_type, body.clone())
             }
         }
         Fault::Html { status, .. } => {
-            let page = format!(
-                "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
-            );
+            let page = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
             other_server(*status, "text/html", page)
         }
-        Fault::RateLimit {
-            retry_after_seconds,
-        } => match platform {
+        Fault::RateLimit { retry_after_seconds } => match platform {
             Platform::Meta => meta::rate_limited(*retry_after_seconds),
             Platform::Tiktok => tiktok::rate_limited(*retry_after_seconds),
             _ => google::rate_limited(endpoint, *retry_after_seconds),
@@ -219,10 +192,7 @@ fn cut_in_half(body: &mut String) {
 
 fn response(answer: Answer) -> Response {
     let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(answer.content_type),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     for (name, value) in answer.headers {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
             headers.insert(name, value);

@@ -22,10 +22,7 @@ pub fn world(state: Value) -> World {
         keep_bodies: true,
         strict: true,
     };
-    World::new(
-        options,
-        serde_json::from_value::<StartState>(state).unwrap(),
-    )
+    World::new(options, serde_json::from_value::<StartState>(state).unwrap())
 }
 
 /// A request to be sent.
@@ -53,10 +50,7 @@ impl Trial {
     }
 
     pub fn at(self, seconds_later: i64) -> Self {
-        Self {
-            seconds_later,
-            ..self
-        }
+        Self { seconds_later, ..self }
     }
 
     /// Posts it.

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
@@ -22,6 +23,7 @@ use crate::{
         context::Context,
         directory::DirectoryUnavailable,
         messages::{Lane, dispatch_message},
+        trial::{self, Trial},
     },
     store::{
         StoreError,
@@ -74,10 +76,33 @@ struct Sorted {
 
 impl Batch<'_> {
     /// Handles a batch; every delivery that is not acked when this fails is given out again after the channel was reopened.
-    pub(super) async fn handle(&self, deliveries: Vec<Delivery>) -> Result<(), BatchFailure> {
+    pub(super) async fn handle(&self, mut deliveries: Vec<Delivery>) -> Result<(), BatchFailure> {
+        // Whatever is dropped on the way goes back when the router closes its channel, which it does after every failure.
+        deliveries.iter_mut().for_each(Delivery::leave_on_drop);
+        let mut under_trial = Vec::new();
+        let mut condemned = Vec::new();
+        for delivery in &deliveries {
+            match trial::begin(&self.context.store, delivery).await? {
+                Trial::None => {}
+                Trial::Begun(digest) => under_trial.push(digest),
+                Trial::CrashLoop(digest) => {
+                    under_trial.push(digest);
+                    condemned.push(delivery.body.clone());
+                }
+            }
+        }
+        let result = self.handle_all(deliveries, &condemned).await;
+        if !under_trial.is_empty() {
+            // However it went, the worker is alive.
+            self.context.store.end_trials(&under_trial).await?;
+        }
+        result
+    }
+
+    async fn handle_all(&self, deliveries: Vec<Delivery>, condemned: &[Bytes]) -> Result<(), BatchFailure> {
         let now = Utc::now();
         conversions::events_received(self.inbound.as_str(), deliveries.len());
-        let (parsed, mut sorted) = self.parse_all(deliveries, now);
+        let (parsed, mut sorted) = self.parse_all(deliveries, condemned, now);
         let directory = self.known_clients(&parsed).await?;
         for (delivery, event) in parsed {
             let client = directory.client(&event.client);
@@ -108,7 +133,12 @@ impl Batch<'_> {
         self.settle_rejected(sorted.rejected, now).await
     }
 
-    fn parse_all(&self, deliveries: Vec<Delivery>, now: DateTime<Utc>) -> (Vec<(Delivery, Event)>, Sorted) {
+    fn parse_all(
+        &self,
+        deliveries: Vec<Delivery>,
+        condemned: &[Bytes],
+        now: DateTime<Utc>,
+    ) -> (Vec<(Delivery, Event)>, Sorted) {
         let mut parsed = Vec::with_capacity(deliveries.len());
         let mut sorted = Sorted::default();
         for delivery in deliveries {
@@ -119,7 +149,7 @@ impl Batch<'_> {
                     .and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)),
                 now,
             };
-            let result = if delivery.crash_looping {
+            let result = if condemned.contains(&delivery.body) {
                 Err(Malformed {
                     cause: Cause::CrashLoop,
                     field: None,

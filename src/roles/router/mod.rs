@@ -13,7 +13,10 @@ use tracing::{error, info, warn};
 
 use self::batch::Batch;
 use super::context::Context;
-use crate::broker::{Arrivals, Delivery, Intake};
+use crate::{
+    broker::{Arrivals, Delivery, Intake},
+    metrics::conversions,
+};
 
 /// How many deliveries are handled at a time.
 const BATCH_MAX: usize = 500;
@@ -22,7 +25,7 @@ const PUBLISH_PATIENCE: Duration = Duration::from_secs(30);
 /// How often the router says whether it consumes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// The first and the longest pause while Postgres or the broker does not take anything.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
 /// Which of the two inbound queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
     let mut intake = context.intake(queue, "router");
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let publisher = context.broker.publisher("router");
+    let mut failures = 0;
     loop {
         let arrivals = tokio::select! {
             biased;
@@ -70,11 +74,15 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
                     publisher: &publisher,
                     inbound,
                 };
-                if let Err(failure) = batch.handle(deliveries).await {
-                    warn!(inbound = inbound.as_str(), cause = %failure, "router holds on");
-                    consuming.store(false, Ordering::Relaxed);
-                    hold_on(&context, &mut intake, &shutdown).await;
-                }
+                let Err(failure) = batch.handle(deliveries).await else {
+                    failures = 0;
+                    continue;
+                };
+                conversions::store_failed("router");
+                warn!(inbound = inbound.as_str(), error = %super::chain(&failure), "router holds on");
+                consuming.store(false, Ordering::Relaxed);
+                hold_on(&context, &mut intake, &shutdown, failures).await;
+                failures += 1;
             }
             Arrivals::Reopened => {}
             Arrivals::Closed => break,
@@ -90,9 +98,10 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
 }
 
 /// Closes the channel once, so that everything unsettled goes back to the queue, and opens it when Postgres answers and the broker takes messages.
-async fn hold_on(context: &Context, intake: &mut Intake, shutdown: &CancellationToken) {
+async fn hold_on(context: &Context, intake: &mut Intake, shutdown: &CancellationToken, failures: u32) {
     intake.suspend().await;
-    let mut pause = PAUSE.0;
+    // The broker's count of each message rises with every closed channel, so a router that fails again and again does so ever more slowly.
+    let mut pause = PAUSE.0.saturating_mul(1 << failures.min(10)).min(PAUSE.1);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,

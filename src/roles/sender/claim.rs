@@ -25,7 +25,7 @@ pub(super) enum Claiming {
         /// Whether the platform is paused as a whole.
         platform_paused: bool,
     },
-    /// Postgres did not answer; every delivery was given back.
+    /// Postgres did not answer; every delivery waits for its channel to close.
     StoreAway {
         /// The ad accounts that are free again.
         accounts: Vec<(AccountId, Vec<DispatchKey>)>,
@@ -52,9 +52,6 @@ pub(super) async fn claim(context: Arc<Context>, publisher: Publisher, parcels: 
         Ok(claims) => claims,
         Err(failure) => {
             warn!(error = %chain(&failure), "claim failed");
-            for parcel in parcels {
-                parcel.delivery.requeue();
-            }
             return Claiming::StoreAway {
                 accounts: by_account.into_iter().collect(),
             };

@@ -22,6 +22,7 @@ use chrono::{TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use self::{
     claim::{ClaimedBatch, Claiming, claim},
@@ -33,6 +34,7 @@ use super::{
     chain,
     context::Context,
     messages::{Lane, dispatch_message},
+    trial::{self, Trial},
 };
 use crate::{
     broker::{Arrivals, Delivery, Intake, Publisher},
@@ -52,7 +54,7 @@ const SLOW_AFTER: Duration = Duration::from_secs(2);
 /// How long excess of the bulk lane rests in the ledger.
 const EXCESS_REST: TimeDelta = TimeDelta::seconds(10);
 /// The first and the longest pause while Postgres does not answer.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
 /// A message from a lane with the dispatch in it.
 pub(super) struct Parcel {
@@ -72,11 +74,17 @@ struct Sender {
     rounds: JoinSet<RoundEnd>,
     /// Since when an ad account's request is in flight, and what it is about.
     in_flight: HashMap<AccountId, (Instant, Vec<DispatchKey>)>,
+    /// Which ad accounts a task serves, so that they are free again even if it panics.
+    serving: HashMap<tokio::task::Id, Vec<AccountId>>,
     /// Smaller limits of ad accounts whose requests had to be split.
     limits: HashMap<AccountId, usize>,
     storms: Storms,
     /// Why nothing is consumed now, if so.
     halted: Option<Halt>,
+    /// Messages that came back often and are being handled alone.
+    trials: HashMap<DispatchKey, Uuid>,
+    /// How often in a row Postgres did not take something; the pause grows with it.
+    store_failures: u32,
     /// Whether both lanes are consumed, or rest on purpose.
     consuming: Arc<AtomicBool>,
 }
@@ -85,7 +93,7 @@ struct Sender {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Halt {
     /// Postgres is away.
-    Store { next_look: Instant, pause: Duration },
+    Store { next_look: Instant },
     /// The platform is paused as a whole.
     Platform,
 }
@@ -102,9 +110,12 @@ pub async fn run(context: Arc<Context>, platform: Platform, shutdown: Cancellati
         claiming: JoinSet::new(),
         rounds: JoinSet::new(),
         in_flight: HashMap::new(),
+        serving: HashMap::new(),
         limits: HashMap::new(),
         storms: Storms::default(),
         halted: None,
+        trials: HashMap::new(),
+        store_failures: 0,
         consuming: context.readiness.expect(format!("sender of {platform}")),
         context,
     };
@@ -120,8 +131,8 @@ impl Sender {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(claimed) = self.claiming.join_next() => self.claimed(claimed).await,
-                Some(end) = self.rounds.join_next() => self.round_ended(end).await,
+                Some(claimed) = self.claiming.join_next_with_id() => self.claimed(claimed).await,
+                Some(end) = self.rounds.join_next_with_id() => self.round_ended(end).await,
                 arrivals = self.live.next(most) => if !self.arrived(arrivals, Way::Live).await { break },
                 arrivals = self.bulk.next(most) => if !self.arrived(arrivals, Way::Bulk).await { break },
                 _ = looks.tick() => self.look_around().await,
@@ -140,21 +151,34 @@ impl Sender {
                 }
             }
             // What was not begun is given out again; what was begun goes on, and its acks do nothing.
-            Arrivals::Reopened => drop_void(self.pending.clear(way)),
+            Arrivals::Reopened => drop(self.pending.clear(way)),
             Arrivals::Closed => return false,
         }
         true
     }
 
-    async fn take_in(&mut self, delivery: Delivery, way: Way) {
+    async fn take_in(&mut self, mut delivery: Delivery, way: Way) {
+        delivery.leave_on_drop();
         let dispatch = match decode(&delivery.body) {
             Ok(dispatch) if dispatch.platform == self.platform => dispatch,
             _ => return self.put_aside(delivery, Cause::MalformedJson).await,
         };
-        if delivery.crash_looping {
-            return self.fail_crash_loop(delivery, &dispatch).await;
-        }
         let key = dispatch.key();
+        match trial::begin(&self.context.store, &delivery).await {
+            Ok(Trial::None) => {}
+            Ok(Trial::Begun(digest)) => {
+                self.trials.insert(key, digest);
+            }
+            Ok(Trial::CrashLoop(digest)) => {
+                self.trials.insert(key, digest);
+                self.fail_crash_loop(delivery, &dispatch).await;
+                return self.end_trials(&[key]).await;
+            }
+            Err(failure) => {
+                warn!(error = %chain(&failure), "trial of a message could not begin");
+                return self.hold_on().await;
+            }
+        }
         let held = Held {
             key,
             way,
@@ -173,27 +197,33 @@ impl Sender {
         }
         let directory = self.context.directory.current();
         let mut parcels = Vec::new();
-        for id in self.pending.ready() {
+        let begun = self.pending.ready();
+        for &id in &begun {
             let most = directory
                 .account(id)
                 .map_or(1, |account| adapter(self.platform).limits(account).events);
             let limit = self.limits.get(&id).map_or(most, |limit| most.min(*limit));
-            let begun = self.pending.begin(id, limit);
+            let held = self.pending.begin(id, limit);
             self.in_flight
-                .insert(id, (Instant::now(), begun.iter().map(|held| held.key).collect()));
-            parcels.extend(begun.into_iter().map(|held| held.item));
+                .insert(id, (Instant::now(), held.iter().map(|held| held.key).collect()));
+            parcels.extend(held.into_iter().map(|held| held.item));
         }
-        if !parcels.is_empty() {
-            self.claiming
-                .spawn(claim(Arc::clone(&self.context), self.publisher.clone(), parcels));
+        if parcels.is_empty() {
+            return;
         }
+        let task = self
+            .claiming
+            .spawn(claim(Arc::clone(&self.context), self.publisher.clone(), parcels));
+        self.serving.insert(task.id(), begun);
     }
 
-    async fn claimed(&mut self, joined: Result<Claiming, tokio::task::JoinError>) {
+    async fn claimed(&mut self, joined: Result<(tokio::task::Id, Claiming), tokio::task::JoinError>) {
         let claiming = match joined {
-            Ok(claiming) => claiming,
-            // A panic there is a bug of ours; the deliveries went back when they were dropped.
-            Err(failure) => return self.abandon(&failure),
+            Ok((task, claiming)) => {
+                self.serving.remove(&task);
+                claiming
+            }
+            Err(failure) => return self.abandon(&failure).await,
         };
         match claiming {
             Claiming::Done {
@@ -202,7 +232,7 @@ impl Sender {
                 platform_paused,
             } => {
                 for (account, keys) in idle {
-                    self.free(account, &keys);
+                    self.free(account, &keys).await;
                 }
                 for batch in batches {
                     self.spawn_round(batch);
@@ -214,7 +244,7 @@ impl Sender {
             }
             Claiming::StoreAway { accounts } => {
                 for (account, keys) in accounts {
-                    self.free(account, &keys);
+                    self.free(account, &keys).await;
                 }
                 self.hold_on().await;
             }
@@ -222,22 +252,23 @@ impl Sender {
     }
 
     fn spawn_round(&mut self, batch: ClaimedBatch) {
+        let account = batch.account;
         let round = Round::new(Arc::clone(&self.context), self.publisher.clone(), self.platform, batch);
-        self.rounds.spawn(round.run());
+        let task = self.rounds.spawn(round.run());
+        self.serving.insert(task.id(), vec![account]);
     }
 
-    async fn round_ended(&mut self, joined: Result<RoundEnd, tokio::task::JoinError>) {
+    async fn round_ended(&mut self, joined: Result<(tokio::task::Id, RoundEnd), tokio::task::JoinError>) {
         let end = match joined {
-            Ok(end) => end,
-            Err(failure) => return self.abandon(&failure),
+            Ok((task, end)) => {
+                self.serving.remove(&task);
+                end
+            }
+            Err(failure) => return self.abandon(&failure).await,
         };
         let account = end.account;
-        let keys = self
-            .in_flight
-            .get(&account)
-            .map(|(_, keys)| keys.clone())
-            .unwrap_or_default();
-        self.free(account, &keys);
+        let keys = self.keys_in_flight(account);
+        self.free(account, &keys).await;
         if let Some(limit) = end.limit {
             self.limits.insert(account, limit);
         } else if let Some(limit) = self.limits.get_mut(&account) {
@@ -250,6 +281,8 @@ impl Sender {
         }
         if end.is_store_away {
             self.hold_on().await;
+        } else {
+            self.store_failures = 0;
         }
     }
 
@@ -275,20 +308,41 @@ impl Sender {
         }
     }
 
-    fn free(&mut self, account: AccountId, keys: &[DispatchKey]) {
-        self.in_flight.remove(&account);
-        self.pending.finished(account, keys);
+    fn keys_in_flight(&self, account: AccountId) -> Vec<DispatchKey> {
+        self.in_flight
+            .get(&account)
+            .map(|(_, keys)| keys.clone())
+            .unwrap_or_default()
     }
 
-    /// A task ended by a panic: its deliveries went back to the queue, its claims end with their lease.
-    fn abandon(&mut self, failure: &tokio::task::JoinError) {
-        error!(platform = %self.platform, panicked = failure.is_panic(), "sender task failed; its conversions are taken back when their lease ends");
-        // Which accounts it served is lost with it: free all that nobody serves, which at worst claims nothing.
-        if self.rounds.is_empty() && self.claiming.is_empty() {
-            for (account, (_, keys)) in std::mem::take(&mut self.in_flight) {
-                self.pending.finished(account, &keys);
-            }
+    async fn free(&mut self, account: AccountId, keys: &[DispatchKey]) {
+        self.in_flight.remove(&account);
+        self.pending.finished(account, keys);
+        self.end_trials(keys).await;
+    }
+
+    /// Ends the trials of messages that are done with: they did not kill the worker.
+    async fn end_trials(&mut self, keys: &[DispatchKey]) {
+        if self.trials.is_empty() {
+            return;
         }
+        let digests: Vec<Uuid> = keys.iter().filter_map(|key| self.trials.remove(key)).collect();
+        if digests.is_empty() {
+            return;
+        }
+        if let Err(failure) = self.context.store.end_trials(&digests).await {
+            warn!(error = %chain(&failure), "trial of a message could not be ended");
+        }
+    }
+
+    /// A task ended by a panic: its claims end with their lease, and its deliveries go back when the lanes are closed.
+    async fn abandon(&mut self, failure: &tokio::task::JoinError) {
+        error!(platform = %self.platform, panicked = failure.is_panic(), "sender task failed; its conversions are taken back when their lease ends");
+        for account in self.serving.remove(&failure.id()).unwrap_or_default() {
+            let keys = self.keys_in_flight(account);
+            self.free(account, &keys).await;
+        }
+        self.hold_on().await;
     }
 
     /// Stops consuming; what is not begun goes back to the queues, once.
@@ -297,7 +351,7 @@ impl Sender {
         self.live.suspend().await;
         self.bulk.suspend().await;
         for way in [Way::Live, Way::Bulk] {
-            drop_void(self.pending.clear(way));
+            self.pending.clear(way);
         }
     }
 
@@ -306,10 +360,10 @@ impl Sender {
         if self.halted.is_none() {
             warn!(platform = %self.platform, "database is away: sender stops consuming");
         }
-        let next_look = Instant::now() + PAUSE.0;
+        let pause = PAUSE.0.saturating_mul(1 << self.store_failures.min(10)).min(PAUSE.1);
+        self.store_failures += 1;
         self.halt(Halt::Store {
-            next_look,
-            pause: PAUSE.0,
+            next_look: Instant::now() + pause,
         })
         .await;
     }
@@ -329,15 +383,9 @@ impl Sender {
                     self.resume("pause of the platform is over");
                 }
             }
-            Some(Halt::Store { next_look, pause }) if Instant::now() >= next_look => {
+            Some(Halt::Store { next_look }) if Instant::now() >= next_look => {
                 if self.context.store.ping().await.is_ok() {
                     self.resume("database answers");
-                } else {
-                    let pause = (pause * 2).min(PAUSE.1);
-                    self.halted = Some(Halt::Store {
-                        next_look: Instant::now() + pause,
-                        pause,
-                    });
                 }
             }
             Some(Halt::Store { .. }) => {}
@@ -443,8 +491,7 @@ impl Sender {
                 tokio::select! {
                     Some(claimed) = self.claiming.join_next() => if let Ok(Claiming::Done { batches, .. }) = claimed {
                         for batch in batches {
-                            let round = Round::new(Arc::clone(&self.context), self.publisher.clone(), self.platform, batch);
-                            self.rounds.spawn(round.run());
+                            self.spawn_round(batch);
                         }
                     },
                     Some(_) = self.rounds.join_next() => {}
@@ -459,9 +506,4 @@ impl Sender {
         let (live, bulk) = tokio::join!(self.live.drain(left), self.bulk.drain(left));
         info!(platform = %self.platform, clean = finished && live.clean && bulk.clean, "sender stopped");
     }
-}
-
-/// Drops parcels whose channel is gone: the broker gives them out again.
-fn drop_void(held: Vec<Held<Parcel>>) {
-    held.into_iter().for_each(|held| held.item.delivery.requeue());
 }

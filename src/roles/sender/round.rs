@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     broker::Publisher,
-    domain::{Account, Cause, Classification, Dispatch, DispatchKey, Login, Mode, Outcome, Platform, State, Verdict},
+    domain::{
+        Account, AccountId, Cause, Classification, Dispatch, DispatchKey, Login, Mode, Outcome, Platform, State,
+        Verdict,
+    },
     http::NoAnswer,
     metrics::conversions,
     platform::{Rejection, Request, Sending, adapter},
@@ -47,7 +50,7 @@ pub(super) struct Round {
 
 /// How a round ended.
 pub(super) struct RoundEnd {
-    pub(super) account: crate::domain::AccountId,
+    pub(super) account: AccountId,
     /// A smaller limit for the ad account's next requests.
     pub(super) limit: Option<usize>,
     pub(super) trouble: Trouble,
@@ -85,7 +88,7 @@ struct Target {
     mode: Mode,
 }
 
-/// Postgres did not take a record.
+/// Postgres did not take a record. What was held is dropped, and goes back to its queue when the sender closes its channels.
 struct StoreAway;
 
 impl Round {
@@ -146,67 +149,75 @@ impl Round {
     /// Sends until everything is decided; gives a smaller limit for the next round if this one had to stop half-way.
     async fn send_all(&mut self, target: &Target, items: Vec<Item>) -> Result<Option<usize>, StoreAway> {
         let items = self.settle_unsendable(target, items).await?;
-        let limits = adapter(self.platform).limits(&target.account);
-        let most = if target.mode == Mode::Test { 1 } else { limits.events };
-        let mut work: VecDeque<Vec<Item>> = chunks(items, most);
-        let mut smallest = None;
-        let mut reauthenticated = false;
-        while let Some(batch) = work.pop_front() {
+        let most = match target.mode {
+            Mode::Test => 1,
+            Mode::Live | Mode::Shadow => adapter(self.platform).limits(&target.account).events,
+        };
+        let mut work = Work {
+            batches: chunks(items, most),
+            smallest: None,
+            reauthenticated: false,
+        };
+        while let Some(batch) = work.batches.pop_front() {
             if self.requests >= REQUESTS_MAX || self.started.elapsed() >= ROUND_MAX {
-                let left: Vec<Item> = batch.into_iter().chain(work.into_iter().flatten()).collect();
-                let limit = smallest.unwrap_or(left.len()).div_ceil(2).max(1);
+                let left: Vec<Item> = batch.into_iter().chain(work.batches.into_iter().flatten()).collect();
+                let limit = work.smallest.unwrap_or(left.len()).div_ceil(2).max(1);
                 self.give_up(left).await?;
                 return Ok(Some(limit));
             }
-            let request = self.build(target, &batch);
-            if request.body.len() > limits.bytes {
-                match halves(batch) {
-                    Halves::Two(first, second) => {
-                        work.push_front(second);
-                        work.push_front(first);
-                    }
-                    Halves::Single(item) => {
-                        self.settle(vec![item], |_| (State::Failed, Cause::RequestTooLarge, None))
-                            .await?;
-                    }
+            self.step(target, batch, &mut work).await?;
+        }
+        Ok(None)
+    }
+
+    /// Sends one batch, and puts back into the work what of it is to be sent again.
+    async fn step(&mut self, target: &Target, batch: Vec<Item>, work: &mut Work) -> Result<(), StoreAway> {
+        let request = self.build(target, &batch);
+        if request.body.len() > adapter(self.platform).limits(&target.account).bytes {
+            return match halves(batch) {
+                Halves::Two(first, second) => {
+                    work.again_in_halves(first, second);
+                    Ok(())
                 }
-                continue;
+                Halves::Single(item) => {
+                    self.settle(vec![item], |_| (State::Failed, Cause::RequestTooLarge, None))
+                        .await
+                }
+            };
+        }
+        let Some(batch) = self.keep_lease(batch).await? else {
+            return Ok(());
+        };
+        let (classification, facts) = self.ask(target, &batch, &request).await;
+        match classification {
+            Classification::Each(outcomes) => {
+                self.record(target, batch.into_iter().zip(outcomes).collect(), &facts)
+                    .await?;
             }
-            let (classification, facts) = self.ask(target, &batch, &request).await?;
-            match classification {
-                Classification::Each(outcomes) => {
-                    self.record(target, batch.into_iter().zip(outcomes).collect(), &facts)
-                        .await?;
+            Classification::Named(named) => {
+                let (culprits, rest) = part(batch, named);
+                work.again_without_culprits(rest);
+                self.record(target, culprits, &facts).await?;
+            }
+            Classification::Unnamed(outcome) => match halves(batch) {
+                Halves::Two(first, second) => {
+                    work.smallest = Some(first.len());
+                    work.again_in_halves(first, second);
                 }
-                Classification::Named(named) => {
-                    let (culprits, rest) = part(batch, named);
-                    self.record(target, culprits, &facts).await?;
-                    if !rest.is_empty() {
-                        smallest = Some(rest.len());
-                        work.push_front(rest);
-                    }
-                }
-                Classification::Unnamed(outcome) => match halves(batch) {
-                    Halves::Two(first, second) => {
-                        smallest = Some(first.len());
-                        work.push_front(second);
-                        work.push_front(first);
-                    }
-                    Halves::Single(item) => self.record(target, vec![(item, outcome)], &facts).await?,
-                },
-                Classification::Reauthenticate(outcome) => {
-                    self.context.credentials.forget(&target.login.name).await;
-                    if reauthenticated {
-                        let outcomes = batch.into_iter().map(|item| (item, outcome.clone())).collect();
-                        self.record(target, outcomes, &facts).await?;
-                    } else {
-                        reauthenticated = true;
-                        work.push_front(batch);
-                    }
+                Halves::Single(item) => self.record(target, vec![(item, outcome)], &facts).await?,
+            },
+            Classification::Reauthenticate(outcome) => {
+                self.context.credentials.forget(&target.login, &target.account).await;
+                if work.reauthenticated {
+                    let outcomes = batch.into_iter().map(|item| (item, outcome.clone())).collect();
+                    self.record(target, outcomes, &facts).await?;
+                } else {
+                    work.reauthenticated = true;
+                    work.batches.push_front(batch);
                 }
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Settles what must not reach the platform: another destination was meant, the ad account no longer sends, or the platform would refuse it.
@@ -258,12 +269,7 @@ impl Round {
     }
 
     /// Sends one request and says what came of it.
-    async fn ask(
-        &mut self,
-        target: &Target,
-        batch: &[Item],
-        request: &Request,
-    ) -> Result<(Classification, RequestFacts), StoreAway> {
+    async fn ask(&mut self, target: &Target, batch: &[Item], request: &Request) -> (Classification, RequestFacts) {
         let facts = RequestFacts {
             batch: i32::try_from(batch.len()).unwrap_or(i32::MAX),
             ..RequestFacts::default()
@@ -271,9 +277,8 @@ impl Round {
         let all = |outcome: Outcome| Classification::Each(vec![outcome; batch.len()]);
         let token = match self.context.credentials.token(&target.login, &target.account).await {
             Ok(token) => token,
-            Err(outcome) => return Ok((all(outcome), facts)),
+            Err(outcome) => return (all(outcome), facts),
         };
-        self.keep_lease(batch).await?;
         self.requests += 1;
         crate::crash_point!("sender.before_request");
         let exchange = self.context.http.send(request, &token).await;
@@ -298,36 +303,40 @@ impl Round {
         };
         self.note_health(&classification);
         self.log(target, batch, &classification, &facts);
-        Ok((classification, facts))
+        (classification, facts)
     }
 
-    /// The lease must outlast the HTTP timeout twice, or another may send the same while we wait.
-    async fn keep_lease(&mut self, batch: &[Item]) -> Result<(), StoreAway> {
+    /// The lease must outlast the HTTP timeout twice, or another may send the same while we wait. Gives the batch back if it is still ours.
+    async fn keep_lease(&mut self, batch: Vec<Item>) -> Result<Option<Vec<Item>>, StoreAway> {
         let needed = self.context.http.timeout() * 2;
         if self.lease_renewed.elapsed() + needed < self.context.pace.lease {
-            return Ok(());
+            return Ok(Some(batch));
         }
         let keys: Vec<DispatchKey> = batch.iter().map(Item::key).collect();
-        let renewed = self
-            .context
-            .store
-            .renew(self.batch.lease, &keys, self.context.pace.lease)
-            .await;
-        match renewed {
+        let store = &self.context.store;
+        let failure = match store.renew(self.batch.lease, &keys, self.context.pace.lease).await {
             Ok(count) if count == keys.len() => {
                 self.lease_renewed = Instant::now();
-                Ok(())
+                return Ok(Some(batch));
             }
-            // Another has some of them: sending them again would be a double send that we know of.
+            // Another has some of them: sending them again would be a double send that we know of. What is still ours goes back unsent.
             Ok(count) => {
                 conversions::leases_lost(self.platform, keys.len() - count);
-                Err(StoreAway)
+                match store
+                    .give_back(self.batch.lease, &keys, self.context.pace.silence)
+                    .await
+                {
+                    Ok(()) => {
+                        batch.into_iter().for_each(|item| item.parcel.delivery.requeue());
+                        return Ok(None);
+                    }
+                    Err(failure) => failure,
+                }
             }
-            Err(failure) => {
-                warn!(error = %chain(&failure), "lease could not be renewed");
-                Err(StoreAway)
-            }
-        }
+            Err(failure) => failure,
+        };
+        warn!(error = %chain(&failure), "lease could not be renewed");
+        Err(StoreAway)
     }
 
     fn note_health(&mut self, classification: &Classification) {
@@ -378,10 +387,8 @@ impl Round {
             error!(scope = %pause.scope, cause = %pause.cause, detail = pause.detail, until = ?pause.until, "pause begins: conversions wait");
         }
         let lifted = lifts.then_some(target.account.id);
-        let recorded = self.store_records(&records, facts, &pauses, lifted).await?;
         let items = settled.into_iter().map(|(item, _)| item).collect();
-        self.close(items, records, &recorded, now).await;
-        Ok(())
+        self.store_and_close(items, records, facts, &pauses, lifted).await
     }
 
     /// Records dispatches that were not sent.
@@ -400,11 +407,8 @@ impl Round {
                 }
             })
             .collect();
-        let recorded = self
-            .store_records(&records, &RequestFacts::default(), &[], None)
-            .await?;
-        self.close(items, records, &recorded, Utc::now()).await;
-        Ok(())
+        self.store_and_close(items, records, &RequestFacts::default(), &[], None)
+            .await
     }
 
     /// Gives undecided dispatches back to the ledger, unspent.
@@ -414,10 +418,21 @@ impl Round {
             .iter()
             .map(|item| undecided(item.key(), &item.claimed, now))
             .collect();
-        let recorded = self
-            .store_records(&records, &RequestFacts::default(), &[], None)
-            .await?;
-        self.close(items, records, &recorded, now).await;
+        self.store_and_close(items, records, &RequestFacts::default(), &[], None)
+            .await
+    }
+
+    /// Stores records; then publishes the dead copies of what failed, and acks.
+    async fn store_and_close(
+        &self,
+        items: Vec<Item>,
+        records: Vec<Record>,
+        facts: &RequestFacts,
+        pauses: &[NewPause],
+        lifted: Option<AccountId>,
+    ) -> Result<(), StoreAway> {
+        let recorded = self.store_records(&records, facts, pauses, lifted).await?;
+        self.close(items, records, &recorded).await;
         Ok(())
     }
 
@@ -426,7 +441,7 @@ impl Round {
         records: &[Record],
         facts: &RequestFacts,
         pauses: &[NewPause],
-        lifted: Option<crate::domain::AccountId>,
+        lifted: Option<AccountId>,
     ) -> Result<HashMap<DispatchKey, Recorded>, StoreAway> {
         crate::crash_point!("sender.before_record");
         let started = Instant::now();
@@ -457,13 +472,8 @@ impl Round {
     }
 
     /// Publishes dead copies of what failed, and acks the rest.
-    async fn close(
-        &self,
-        items: Vec<Item>,
-        records: Vec<Record>,
-        recorded: &HashMap<DispatchKey, Recorded>,
-        now: DateTime<Utc>,
-    ) {
+    async fn close(&self, items: Vec<Item>, records: Vec<Record>, recorded: &HashMap<DispatchKey, Recorded>) {
+        let now = Utc::now();
         let lost = records
             .iter()
             .filter(|record| !recorded.contains_key(&record.key))
@@ -528,6 +538,28 @@ impl Round {
             dispatch.id = batch.first().map(|item| item.key().to_string()),
             "dispatch attempted"
         );
+    }
+}
+
+/// What is still to be sent in a round.
+struct Work {
+    batches: VecDeque<Vec<Item>>,
+    /// The size of the smallest part that a refused request was cut into.
+    smallest: Option<usize>,
+    reauthenticated: bool,
+}
+
+impl Work {
+    fn again_in_halves(&mut self, first: Vec<Item>, second: Vec<Item>) {
+        self.batches.push_front(second);
+        self.batches.push_front(first);
+    }
+
+    fn again_without_culprits(&mut self, rest: Vec<Item>) {
+        if !rest.is_empty() {
+            self.smallest = Some(rest.len());
+            self.batches.push_front(rest);
+        }
     }
 }
 

@@ -115,8 +115,7 @@ impl Simulator {
 
     /// The events of an ad account, in the order of their first copies.
     pub async fn events(&self, platform: &str, account: &str) -> Vec<CountedEvent> {
-        self.get(&format!("events?platform={platform}&account={account}"))
-            .await
+        self.get(&format!("events?platform={platform}&account={account}")).await
     }
 
     /// The last thousand requests, oldest first.
@@ -172,8 +171,7 @@ impl Simulator {
     }
 
     async fn put(&self, path: &str, body: Value) {
-        self.checked(self.http.put(self.control(path)).json(&body))
-            .await;
+        self.checked(self.http.put(self.control(path)).json(&body)).await;
     }
 
     async fn checked(&self, request: reqwest::RequestBuilder) -> reqwest::Response {

@@ -48,19 +48,12 @@ impl Caller {
 }
 
 /// Finds the caller and checks that the token is good for the scope.
-pub fn caller(
-    world: &World,
-    settings: &Settings,
-    call: &Call,
-    scope: &str,
-) -> Result<Caller, Answer> {
+pub fn caller(world: &World, settings: &Settings, call: &Call, scope: &str) -> Result<Caller, Answer> {
     let token = call.bearer().ok_or_else(errors::unauthenticated)?;
     let google = world.google();
     let issued = google.issued.get(token);
     let (login, project) = match issued {
-        Some(issued) if issued.expires_at > call.received_at => {
-            (Some(issued.login.clone()), issued.project.clone())
-        }
+        Some(issued) if issued.expires_at > call.received_at => (Some(issued.login.clone()), issued.project.clone()),
         Some(_) => return Err(errors::unauthenticated()),
         None if token.starts_with(TOKEN_PREFIX) => return Err(errors::unauthenticated()),
         None => (None, "default".to_owned()),
@@ -76,9 +69,7 @@ pub fn caller(
     }
     let granted = |scopes: &[String]| scopes.iter().any(|one| one == scope);
     let is_granted = issued.is_none_or(|issued| granted(&issued.scopes))
-        && rules
-            .iter()
-            .all(|rule| rule.scopes.as_deref().is_none_or(granted));
+        && rules.iter().all(|rule| rule.scopes.as_deref().is_none_or(granted));
     if !is_granted {
         let service = if scope == ADS_SCOPE {
             "googleads.googleapis.com"
@@ -95,12 +86,7 @@ pub fn caller(
 }
 
 /// Charges one request to the project; `Err` holds the seconds until there is quota again.
-pub fn charge(
-    world: &World,
-    settings: &GoogleSettings,
-    project: &str,
-    now: DateTime<Utc>,
-) -> Result<(), u64> {
+pub fn charge(world: &World, settings: &GoogleSettings, project: &str, now: DateTime<Utc>) -> Result<(), u64> {
     if settings.requests_per_minute.is_none() && settings.requests_per_day.is_none() {
         return Ok(());
     }

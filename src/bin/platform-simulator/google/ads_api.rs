@@ -26,26 +26,14 @@ pub fn upload(world: &World, call: &Call, version: &str, customer: &str) -> Hand
         accounts: vec![customer.to_owned()],
         events: 0,
     };
-    handled.answer =
-        take(world, call, version, customer, &mut handled.events).unwrap_or_else(|refusal| refusal);
+    handled.answer = take(world, call, version, customer, &mut handled.events).unwrap_or_else(|refusal| refusal);
     handled
 }
 
-fn take(
-    world: &World,
-    call: &Call,
-    version: &str,
-    customer: &str,
-    event_count: &mut usize,
-) -> Result<Answer, Answer> {
+fn take(world: &World, call: &Call, version: &str, customer: &str, event_count: &mut usize) -> Result<Answer, Answer> {
     let settings = world.settings();
     if !VERSIONS.contains(&version) {
-        return Err(errors::ads_refused(
-            400,
-            "requestError",
-            "UNSUPPORTED_VERSION",
-            "v26",
-        ));
+        return Err(errors::ads_refused(400, "requestError", "UNSUPPORTED_VERSION", "v26"));
     }
     let refused = |status, category, value| errors::ads_refused(status, category, value, version);
     let caller = access::caller(world, &settings, call, ADS_SCOPE)?;
@@ -59,21 +47,13 @@ fn take(
     let message = request::read(&SCHEMAS.ads_api, &call.body, "conversions")?;
     *event_count = message.items.len();
     if message.fields.get("partialFailure") != Some(&Value::Bool(true)) {
-        return Err(refused(
-            400,
-            "partialFailureError",
-            "PARTIAL_FAILURE_MODE_REQUIRED",
-        ));
+        return Err(refused(400, "partialFailureError", "PARTIAL_FAILURE_MODE_REQUIRED"));
     }
     if message.items.is_empty() {
         return Err(refused(400, "fieldError", "REQUIRED"));
     }
     if message.items.len() > MOST_CONVERSIONS {
-        return Err(refused(
-            400,
-            "conversionUploadError",
-            "TOO_MANY_CONVERSIONS_IN_REQUEST",
-        ));
+        return Err(refused(400, "conversionUploadError", "TOO_MANY_CONVERSIONS_IN_REQUEST"));
     }
     let is_allow_listed = settings
         .google
@@ -108,12 +88,7 @@ fn is_customer_id(text: &str) -> bool {
     text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn check_login_customer(
-    call: &Call,
-    customer: &str,
-    settings: &Settings,
-    version: &str,
-) -> Result<(), Answer> {
+fn check_login_customer(call: &Call, customer: &str, settings: &Settings, version: &str) -> Result<(), Answer> {
     let login = call.header("login-customer-id");
     if login.is_some_and(|login| !is_customer_id(login)) {
         return Err(errors::ads_refused(
@@ -128,8 +103,7 @@ fn check_login_customer(
         .customers
         .get(customer)
         .map_or(&[][..], |one| one.managers.as_slice());
-    let is_managed =
-        managers.is_empty() || login.is_some_and(|login| managers.iter().any(|one| one == login));
+    let is_managed = managers.is_empty() || login.is_some_and(|login| managers.iter().any(|one| one == login));
     if is_managed {
         return Ok(());
     }
@@ -149,10 +123,8 @@ fn judge<'a>(
     items: &'a [Item<'_>],
 ) -> Vec<Result<Row<'a>, RowError>> {
     let now = call.received_at;
-    let mut rows: Vec<Result<Row<'a>, RowError>> = items
-        .iter()
-        .map(|item| conversion::check(&item.value, now))
-        .collect();
+    let mut rows: Vec<Result<Row<'a>, RowError>> =
+        items.iter().map(|item| conversion::check(&item.value, now)).collect();
     let mut copies: HashMap<Key, usize> = HashMap::new();
     for row in rows.iter().flatten() {
         *copies.entry(key(row)).or_default() += 1;
@@ -166,29 +138,22 @@ fn judge<'a>(
     for row in &mut rows {
         let Ok(good) = row else { continue };
         let is_known = ledger.recognises(Platform::Google, customer, key(good), now);
-        let click = good
-            .click
-            .and_then(|click| settings.clicks.google.get(click));
-        let by_click =
-            click.and_then(|click| data_manager::click_reason(click, good.happened_at, now));
-        let error =
-            if actions.is_some_and(|actions| !actions.iter().any(|action| action == good.action)) {
-                RowError::upload("NO_CONVERSION_ACTION_FOUND", Some("conversion_action"))
-            } else if copies.get(&key(good)).is_some_and(|copies| *copies > 1) {
-                // None of the copies is processed.
-                let by_order = good.order_id.map(|_| "DUPLICATE_ORDER_ID");
-                RowError::upload(
-                    by_order.unwrap_or("DUPLICATE_CLICK_CONVERSION_IN_REQUEST"),
-                    None,
-                )
-            } else if is_known {
-                let by_order = good.order_id.map(|_| "ORDER_ID_ALREADY_IN_USE");
-                RowError::upload(by_order.unwrap_or("CLICK_CONVERSION_ALREADY_EXISTS"), None)
-            } else if let Some(reason) = by_click {
-                RowError::upload(conversion::upload_error_of(&reason), Some("gclid"))
-            } else {
-                continue;
-            };
+        let click = good.click.and_then(|click| settings.clicks.google.get(click));
+        let by_click = click.and_then(|click| data_manager::click_reason(click, good.happened_at, now));
+        let error = if actions.is_some_and(|actions| !actions.iter().any(|action| action == good.action)) {
+            RowError::upload("NO_CONVERSION_ACTION_FOUND", Some("conversion_action"))
+        } else if copies.get(&key(good)).is_some_and(|copies| *copies > 1) {
+            // None of the copies is processed.
+            let by_order = good.order_id.map(|_| "DUPLICATE_ORDER_ID");
+            RowError::upload(by_order.unwrap_or("DUPLICATE_CLICK_CONVERSION_IN_REQUEST"), None)
+        } else if is_known {
+            let by_order = good.order_id.map(|_| "ORDER_ID_ALREADY_IN_USE");
+            RowError::upload(by_order.unwrap_or("CLICK_CONVERSION_ALREADY_EXISTS"), None)
+        } else if let Some(reason) = by_click {
+            RowError::upload(conversion::upload_error_of(&reason), Some("gclid"))
+        } else {
+            continue;
+        };
         *row = Err(error);
     }
     rows
@@ -201,13 +166,7 @@ fn key(row: &Row<'_>) -> Key {
     }
 }
 
-fn count(
-    world: &World,
-    call: &Call,
-    customer: &str,
-    items: &[Item<'_>],
-    rows: &[Result<Row<'_>, RowError>],
-) {
+fn count(world: &World, call: &Call, customer: &str, items: &[Item<'_>], rows: &[Result<Row<'_>, RowError>]) {
     let accepted: Vec<Accepted<'_>> = items
         .iter()
         .zip(rows)
@@ -222,16 +181,10 @@ fn count(
         .collect();
     let mut ledger = world.ledger();
     ledger.accept(Platform::Google, customer, &accepted, call.received_at);
-    ledger.totals(Platform::Google, customer).refused_events +=
-        (rows.len() - accepted.len()) as u64;
+    ledger.totals(Platform::Google, customer).refused_events += (rows.len() - accepted.len()) as u64;
 }
 
-fn reply(
-    version: &str,
-    message: &Message<'_>,
-    rows: &[Result<Row<'_>, RowError>],
-    is_dry_run: bool,
-) -> Answer {
+fn reply(version: &str, message: &Message<'_>, rows: &[Result<Row<'_>, RowError>], is_dry_run: bool) -> Answer {
     let request_id = errors::request_id();
     let mut body = json!({});
     let failed: Vec<(usize, &RowError)> = rows
@@ -240,16 +193,10 @@ fn reply(
         .filter_map(|(index, row)| row.as_ref().err().map(|error| (index, error)))
         .collect();
     if let Some((_, first)) = failed.first() {
-        let details: Vec<Value> = failed
-            .iter()
-            .map(|(index, error)| error.json(*index))
-            .collect();
+        let details: Vec<Value> = failed.iter().map(|(index, error)| error.json(*index)).collect();
         let message = match failed.len() {
             1 => format!("{}.", first.value),
-            _ => format!(
-                "Multiple errors in 'details'. First error: {}.",
-                first.value
-            ),
+            _ => format!("Multiple errors in 'details'. First error: {}.", first.value),
         };
         body["partialFailureError"] = json!({
             "code": 3,
@@ -274,11 +221,7 @@ fn reply(
     let mut answer = Answer::taken(&body).with_header("request-id", request_id);
     if let Some((index, first)) = failed.first() {
         answer.code.clone_from(&first.value);
-        answer.detail = Some(format!(
-            "conversions[{index}], {} of {} rows",
-            failed.len(),
-            rows.len()
-        ));
+        answer.detail = Some(format!("conversions[{index}], {} of {} rows", failed.len(), rows.len()));
     }
     answer
 }

@@ -60,17 +60,12 @@ pub struct Row<'a> {
 /// Judges one row.
 pub fn check(row: &Value, now: DateTime<Utc>) -> Result<Row<'_>, RowError> {
     let text = |key: &str| row[key].as_str().filter(|text| !text.is_empty());
-    let resource = text("conversionAction")
-        .ok_or_else(|| RowError::field("fieldError", "REQUIRED", "conversion_action"))?;
-    let action = action_id(resource).ok_or_else(|| {
-        RowError::field(
-            "requestError",
-            "RESOURCE_NAME_MALFORMED",
-            "conversion_action",
-        )
-    })?;
-    let date_time = text("conversionDateTime")
-        .ok_or_else(|| RowError::field("fieldError", "REQUIRED", "conversion_date_time"))?;
+    let resource =
+        text("conversionAction").ok_or_else(|| RowError::field("fieldError", "REQUIRED", "conversion_action"))?;
+    let action = action_id(resource)
+        .ok_or_else(|| RowError::field("requestError", "RESOURCE_NAME_MALFORMED", "conversion_action"))?;
+    let date_time =
+        text("conversionDateTime").ok_or_else(|| RowError::field("fieldError", "REQUIRED", "conversion_date_time"))?;
     let happened_at = parse_date_time(date_time).ok_or_else(|| {
         RowError::field(
             "dateError",
@@ -85,24 +80,14 @@ pub fn check(row: &Value, now: DateTime<Utc>) -> Result<Row<'_>, RowError> {
             "conversion_date_time",
         ));
     }
-    if text("currencyCode")
-        .is_some_and(|code| !batch::is_currency(code) || code.to_uppercase() != code)
-    {
-        return Err(RowError::field(
-            "currencyCodeError",
-            "UNSUPPORTED",
-            "currency_code",
-        ));
+    if text("currencyCode").is_some_and(|code| !batch::is_currency(code) || code.to_uppercase() != code) {
+        return Err(RowError::field("currencyCodeError", "UNSUPPORTED", "currency_code"));
     }
     if text("orderId").is_some_and(|id| id.contains('@')) {
         return Err(RowError::upload("ORDER_ID_CONTAINS_PII", Some("order_id")));
     }
     if !row["consent"]["adPersonalization"].is_null() {
-        return Err(RowError::field(
-            "fieldError",
-            "VALUE_MUST_BE_UNSET",
-            "consent",
-        ));
+        return Err(RowError::field("fieldError", "VALUE_MUST_BE_UNSET", "consent"));
     }
     check_identifiers(row)?;
     Ok(Row {
@@ -116,36 +101,22 @@ pub fn check(row: &Value, now: DateTime<Utc>) -> Result<Row<'_>, RowError> {
 
 fn check_identifiers(row: &Value) -> Result<(), RowError> {
     let has = |key: &str| row[key].as_str().is_some_and(|text| !text.is_empty());
-    let identifiers = row["userIdentifiers"]
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
+    let identifiers = row["userIdentifiers"].as_array().map_or(&[][..], Vec::as_slice);
     let has_braid = BRAIDS.into_iter().any(has);
     if BRAIDS.into_iter().all(has) {
         return Err(RowError::upload("GBRAID_WBRAID_BOTH_SET", None));
     }
     if has("gclid") && has_braid {
-        return Err(RowError::field(
-            "fieldError",
-            "VALUE_MUST_BE_UNSET",
-            "gclid",
-        ));
+        return Err(RowError::field("fieldError", "VALUE_MUST_BE_UNSET", "gclid"));
     }
     if has_braid && !identifiers.is_empty() {
-        return Err(RowError::field(
-            "fieldError",
-            "VALUE_MUST_BE_UNSET",
-            "user_identifiers",
-        ));
+        return Err(RowError::field("fieldError", "VALUE_MUST_BE_UNSET", "user_identifiers"));
     }
     if !has("gclid") && !has_braid && identifiers.is_empty() {
         return Err(RowError::field("fieldError", "REQUIRED", "gclid"));
     }
     if identifiers.len() > MOST_IDENTIFIERS {
-        return Err(RowError::field(
-            "collectionSizeError",
-            "TOO_MANY",
-            "user_identifiers",
-        ));
+        return Err(RowError::field("collectionSizeError", "TOO_MANY", "user_identifiers"));
     }
     for identifier in identifiers {
         let hash = identifier["hashedEmail"]
@@ -154,10 +125,7 @@ fn check_identifiers(row: &Value) -> Result<(), RowError> {
         match hash {
             Some(hash) if batch::is_sha256_hex(hash) => {}
             Some(_) => {
-                return Err(RowError::upload(
-                    "INVALID_USER_IDENTIFIER",
-                    Some("user_identifiers"),
-                ));
+                return Err(RowError::upload("INVALID_USER_IDENTIFIER", Some("user_identifiers")));
             }
             None => {
                 return Err(RowError::upload(
@@ -175,8 +143,7 @@ fn action_id(resource: &str) -> Option<&str> {
     let parts: Vec<&str> = resource.split('/').collect();
     match parts.as_slice() {
         ["customers", customer, "conversionActions", action] => {
-            let is_digits =
-                |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             (is_digits(customer) && is_digits(action)).then_some(*action)
         }
         _ => None,

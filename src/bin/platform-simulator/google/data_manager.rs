@@ -24,8 +24,7 @@ const OLDEST_CLICK: TimeDelta = TimeDelta::days(90);
 /// Answers `POST /v1/events:ingest`.
 pub fn ingest(world: &World, call: &Call) -> Handled {
     let mut handled = Handled::unread(errors::unavailable());
-    handled.answer = take(world, call, &mut handled.accounts, &mut handled.events)
-        .unwrap_or_else(|refusal| refusal);
+    handled.answer = take(world, call, &mut handled.accounts, &mut handled.events).unwrap_or_else(|refusal| refusal);
     handled
 }
 
@@ -37,16 +36,11 @@ pub fn request_status(world: &World, call: &Call) -> Answer {
         Err(refusal) => return refusal,
     };
     // The same service, so in all likelihood the same quota.
-    if let Err(seconds) = access::charge(world, &settings.google, &caller.project, call.received_at)
-    {
+    if let Err(seconds) = access::charge(world, &settings.google, &caller.project, call.received_at) {
         return errors::resource_exhausted(seconds);
     }
     let request_id = call.query_value("requestId").unwrap_or_default();
-    match world
-        .google()
-        .receipts
-        .status(&request_id, call.received_at)
-    {
+    match world.google().receipts.status(&request_id, call.received_at) {
         Some(status) => Answer::taken(&status),
         None => {
             let violation = Violation {
@@ -58,16 +52,10 @@ pub fn request_status(world: &World, call: &Call) -> Answer {
     }
 }
 
-fn take(
-    world: &World,
-    call: &Call,
-    accounts: &mut Vec<String>,
-    event_count: &mut usize,
-) -> Result<Answer, Answer> {
+fn take(world: &World, call: &Call, accounts: &mut Vec<String>, event_count: &mut usize) -> Result<Answer, Answer> {
     let settings = world.settings();
     let caller = access::caller(world, &settings, call, DATA_MANAGER_SCOPE)?;
-    access::charge(world, &settings.google, &caller.project, call.received_at)
-        .map_err(errors::resource_exhausted)?;
+    access::charge(world, &settings.google, &caller.project, call.received_at).map_err(errors::resource_exhausted)?;
     let message = request::read(&SCHEMAS.data_manager, &call.body, "events")?;
     let is_dry_run = message.fields.get("validateOnly") == Some(&Value::Bool(true));
     let request_id = new_request_id(if is_dry_run { 'v' } else { 't' });
@@ -101,23 +89,11 @@ fn take(
         let denied = message.fields.get("consent").is_some_and(is_denied);
         let processed: Vec<Processed> = destinations
             .iter()
-            .map(|destination| {
-                process(
-                    world,
-                    &settings,
-                    call.received_at,
-                    destination,
-                    &message.items,
-                    denied,
-                )
-            })
+            .map(|destination| process(world, &settings, call.received_at, destination, &message.items, denied))
             .collect();
         let delay = i64::try_from(settings.google.receipt_delay_ms).unwrap_or(i64::MAX / 2_000_000);
         let ready_at = call.received_at + TimeDelta::milliseconds(delay);
-        world
-            .google()
-            .receipts
-            .add(&request_id, ready_at, processed);
+        world.google().receipts.add(&request_id, ready_at, processed);
     }
     let warnings = warnings(&message.items);
     let mut body = json!({"requestId": request_id});
@@ -155,10 +131,7 @@ fn check_events(
     if encoding.is_none() && items.iter().any(|item| item.value["userData"].is_object()) {
         report("encoding", "REQUIRED_FIELD_MISSING");
     }
-    let references: Vec<&str> = destinations
-        .iter()
-        .map(|destination| destination.reference)
-        .collect();
+    let references: Vec<&str> = destinations.iter().map(|destination| destination.reference).collect();
     let rules = Rules {
         now,
         encoding,
@@ -181,10 +154,7 @@ fn process(
     let mut accepted = Vec::new();
     let mut records = 0;
     let mut dropped = 0;
-    for item in items
-        .iter()
-        .filter(|item| goes_to(&item.value, destination.reference))
-    {
+    for item in items.iter().filter(|item| goes_to(&item.value, destination.reference)) {
         records += 1;
         match drop_reason(&item.value, settings, now, denied_by_default) {
             Some(reason) => {
@@ -255,12 +225,7 @@ fn as_accepted<'a>(item: &'a Item<'_>, destination: &Destination<'a>) -> Accepte
 }
 
 /// Why Google drops the event after it took the request; `None` if it does not.
-fn drop_reason(
-    event: &Value,
-    settings: &Settings,
-    now: DateTime<Utc>,
-    denied_by_default: bool,
-) -> Option<String> {
+fn drop_reason(event: &Value, settings: &Settings, now: DateTime<Utc>, denied_by_default: bool) -> Option<String> {
     let consent = &event["consent"];
     if is_denied(consent) || (denied_by_default && consent["adUserData"].is_null()) {
         return Some("DENIED_CONSENT".to_owned());
@@ -271,19 +236,12 @@ fn drop_reason(
     if happened_at < now - OLDEST_CLICK {
         return Some("EVENT_TOO_OLD".to_owned());
     }
-    let click = settings
-        .clicks
-        .google
-        .get(super::click_id(&event["adIdentifiers"])?)?;
+    let click = settings.clicks.google.get(super::click_id(&event["adIdentifiers"])?)?;
     click_reason(click, happened_at.to_utc(), now)
 }
 
 /// Why Google does not take a conversion of the click; `None` if it does.
-pub fn click_reason(
-    click: &GoogleClick,
-    happened_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Option<String> {
+pub fn click_reason(click: &GoogleClick, happened_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
     let by_age = click.clicked_at.and_then(|clicked_at| match clicked_at {
         _ if happened_at < clicked_at => Some("CONVERSION_PRECEDES_CLICK"),
         _ if now < clicked_at + YOUNGEST_CLICK => Some("TOO_RECENT_CLICK"),

@@ -63,9 +63,7 @@ impl<'a> Destination<'a> {
     fn of(json: &'a Value) -> Self {
         Self {
             reference: json["reference"].as_str().unwrap_or_default(),
-            account: json["operatingAccount"]["accountId"]
-                .as_str()
-                .unwrap_or_default(),
+            account: json["operatingAccount"]["accountId"].as_str().unwrap_or_default(),
             action: json["productDestinationId"].as_str().unwrap_or_default(),
             json,
         }
@@ -73,11 +71,7 @@ impl<'a> Destination<'a> {
 
     fn check(&self, settings: &Settings, report: &mut impl FnMut(&str, &'static str)) {
         let operating = &self.json["operatingAccount"];
-        if operating["accountType"]
-            .as_str()
-            .or(operating["product"].as_str())
-            != Some("GOOGLE_ADS")
-        {
+        if operating["accountType"].as_str().or(operating["product"].as_str()) != Some("GOOGLE_ADS") {
             report("operating_account.account_type", "REQUIRED_FIELD_MISSING");
         }
         if self.account.is_empty() {

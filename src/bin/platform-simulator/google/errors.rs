@@ -31,13 +31,7 @@ pub fn unauthenticated() -> Answer {
     let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or \
                    other valid authentication credential.";
     let info = error_info("ACCESS_TOKEN_EXPIRED", "googleapis.com", json!({}));
-    rpc(
-        401,
-        "UNAUTHENTICATED",
-        message,
-        vec![info],
-        "UNAUTHENTICATED",
-    )
+    rpc(401, "UNAUTHENTICATED", message, vec![info], "UNAUTHENTICATED")
 }
 
 /// 403: the access token lacks the scope of the API.
@@ -65,13 +59,7 @@ pub fn permission_denied(request_id: &str) -> Answer {
         json!({"requestId": request_id}),
     );
     let message = "The caller does not have permission";
-    rpc(
-        403,
-        "PERMISSION_DENIED",
-        message,
-        vec![info],
-        "PERMISSION_DENIED",
-    )
+    rpc(403, "PERMISSION_DENIED", message, vec![info], "PERMISSION_DENIED")
 }
 
 /// 429 of the Data Manager API.
@@ -132,8 +120,7 @@ pub fn violations(request_id: &str, violations: &[Violation]) -> Answer {
         "datamanager.googleapis.com",
         json!({"requestId": request_id}),
     );
-    let request =
-        json!({"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": request_id});
+    let request = json!({"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": request_id});
     let details = vec![info, request, bad_request(listed)];
     let message = "There was a problem with the request.";
     rpc(
@@ -196,14 +183,7 @@ pub fn ads_quota(retry_after_seconds: u64) -> Answer {
     });
     let failure = ads_failure("v26", &[error], &request_id);
     let message = "Resource has been exhausted (e.g. check quota).";
-    rpc(
-        429,
-        "RESOURCE_EXHAUSTED",
-        message,
-        vec![failure],
-        "RESOURCE_EXHAUSTED",
-    )
-    .with_header("request-id", request_id)
+    rpc(429, "RESOURCE_EXHAUSTED", message, vec![failure], "RESOURCE_EXHAUSTED").with_header("request-id", request_id)
 }
 
 /// A request id as the Google Ads API forms them.

@@ -41,19 +41,13 @@ pub fn check(index: usize, event: &Value, rules: &Rules<'_>, found: &mut Vec<Vio
         });
     };
 
-    check_destinations(
-        &event["destinationReferences"],
-        rules.references,
-        &mut report,
-    );
+    check_destinations(&event["destinationReferences"], rules.references, &mut report);
     match event["eventTimestamp"]
         .as_str()
         .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
     {
         None => report("event_timestamp", "REQUIRED_FIELD_MISSING"),
-        Some(time) if time > rules.now + MOST_AHEAD => {
-            report("event_timestamp", "EVENT_TIME_INVALID")
-        }
+        Some(time) if time > rules.now + MOST_AHEAD => report("event_timestamp", "EVENT_TIME_INVALID"),
         Some(_) => {}
     }
     if event["transactionId"]
@@ -88,19 +82,12 @@ pub fn check(index: usize, event: &Value, rules: &Rules<'_>, found: &mut Vec<Vio
     };
     for (position, identifier) in identifiers.iter().enumerate() {
         if let Err((field, reason)) = check_identifier(identifier, encoding) {
-            report(
-                &format!("user_data.user_identifiers[{position}]{field}"),
-                reason,
-            );
+            report(&format!("user_data.user_identifiers[{position}]{field}"), reason);
         }
     }
 }
 
-fn check_destinations(
-    named: &Value,
-    references: &[&str],
-    report: &mut impl FnMut(&str, &'static str),
-) {
+fn check_destinations(named: &Value, references: &[&str], report: &mut impl FnMut(&str, &'static str)) {
     let named = named.as_array().map_or(&[][..], Vec::as_slice);
     if named.is_empty() {
         report("destination_references", "REQUIRED_FIELD_MISSING");
@@ -110,10 +97,7 @@ fn check_destinations(
             .as_str()
             .is_some_and(|reference| references.contains(&reference))
         {
-            report(
-                &format!("destination_references[{position}]"),
-                "INVALID_DESTINATION",
-            );
+            report(&format!("destination_references[{position}]"), "INVALID_DESTINATION");
         }
     }
 }
@@ -129,11 +113,9 @@ fn has_ad_identifier(identifiers: &Value) -> bool {
         "impressionId",
         "matchId",
     ];
-    known.iter().any(|key| {
-        identifiers[*key]
-            .as_str()
-            .is_some_and(|text| !text.is_empty())
-    })
+    known
+        .iter()
+        .any(|key| identifiers[*key].as_str().is_some_and(|text| !text.is_empty()))
 }
 
 type Wrong = (&'static str, &'static str);
@@ -170,9 +152,7 @@ fn check_identifier(identifier: &Value, encoding: Encoding) -> Result<(), Wrong>
 
 fn check_hash(hash: &str, encoding: Encoding) -> Result<(), &'static str> {
     match encoding {
-        Encoding::Hex if !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-            Err("INVALID_HEX_ENCODING")
-        }
+        Encoding::Hex if !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => Err("INVALID_HEX_ENCODING"),
         Encoding::Hex if !batch::is_sha256_hex(hash) => Err("INVALID_SHA256_FORMAT"),
         Encoding::Hex => Ok(()),
         Encoding::Base64 => match STANDARD.decode(hash) {

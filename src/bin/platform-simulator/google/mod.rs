@@ -39,9 +39,7 @@ pub struct GoogleState {
 impl GoogleState {
     /// Whom an access token was issued to.
     pub fn login_of(&self, access_token: &str) -> Option<String> {
-        self.issued
-            .get(access_token)
-            .map(|issued| issued.login.clone())
+        self.issued.get(access_token).map(|issued| issued.login.clone())
     }
 
     fn issue(&mut self, token: String, issued: Issued, now: DateTime<Utc>) {
@@ -72,9 +70,7 @@ pub fn rate_limited(endpoint: &Endpoint, retry_after_seconds: u64) -> Answer {
 /// The answer to a token, or at the token endpoint to a grant, that is not good.
 pub fn bad_token(endpoint: &Endpoint) -> Answer {
     match endpoint {
-        Endpoint::GoogleToken => {
-            errors::oauth(400, "invalid_grant", "Token has been expired or revoked.")
-        }
+        Endpoint::GoogleToken => errors::oauth(400, "invalid_grant", "Token has been expired or revoked."),
         _ => errors::unauthenticated(),
     }
 }

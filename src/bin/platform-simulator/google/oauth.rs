@@ -77,11 +77,7 @@ fn grant(settings: &Settings, call: &Call) -> Result<Issued, Answer> {
     match form.get("grant_type").map(String::as_str) {
         Some("refresh_token") => refresh_grant(settings, &form, expires_at),
         Some(JWT_GRANT) => assertion_grant(settings, &form, call, expires_at),
-        Some(_) => Err(errors::oauth(
-            400,
-            "unsupported_grant_type",
-            "Invalid grant_type.",
-        )),
+        Some(_) => Err(errors::oauth(400, "unsupported_grant_type", "Invalid grant_type.")),
         None => Err(errors::oauth(
             400,
             "invalid_request",
@@ -98,16 +94,8 @@ fn refresh_grant(
     let client = field(form, "client_id")?;
     let secret = field(form, "client_secret")?;
     let clients = &settings.google.clients;
-    if !clients.is_empty()
-        && clients
-            .get(client)
-            .is_none_or(|expected| expected != secret)
-    {
-        return Err(errors::oauth(
-            401,
-            "invalid_client",
-            "The OAuth client was not found.",
-        ));
+    if !clients.is_empty() && clients.get(client).is_none_or(|expected| expected != secret) {
+        return Err(errors::oauth(401, "invalid_client", "The OAuth client was not found."));
     }
     let login = field(form, "refresh_token")?;
     let scopes = granted(settings, login, form.get("scope").map(String::as_str))?;
@@ -155,9 +143,7 @@ fn assertion_grant(
 }
 
 fn check_claims(claims: &Claims, call: &Call) -> Result<(), Answer> {
-    let here = call
-        .header("host")
-        .map(|host| format!("http://{host}/token"));
+    let here = call.header("host").map(|host| format!("http://{host}/token"));
     if !AUDIENCES.contains(&claims.aud.as_str()) && here.as_deref() != Some(claims.aud.as_str()) {
         return Err(invalid_grant("Invalid JWT: wrong audience"));
     }
@@ -192,8 +178,7 @@ fn granted(settings: &Settings, login: &str, wanted: Option<&str>) -> Result<Vec
     let everything = || [ADS_SCOPE, DATA_MANAGER_SCOPE].map(str::to_owned).to_vec();
     let all = match rule {
         Some(TokenRule {
-            scopes: Some(scopes),
-            ..
+            scopes: Some(scopes), ..
         }) => scopes.clone(),
         _ => everything(),
     };
@@ -215,13 +200,9 @@ fn form(body: &[u8]) -> HashMap<String, String> {
 
 fn field<'a>(form: &'a HashMap<String, String>, name: &str) -> Result<&'a str, Answer> {
     let value = form.get(name).filter(|value| !value.is_empty());
-    value.map(String::as_str).ok_or_else(|| {
-        errors::oauth(
-            400,
-            "invalid_request",
-            &format!("Missing required parameter: {name}"),
-        )
-    })
+    value
+        .map(String::as_str)
+        .ok_or_else(|| errors::oauth(400, "invalid_request", &format!("Missing required parameter: {name}")))
 }
 
 fn decoded(part: &str) -> Option<Value> {

@@ -30,12 +30,7 @@ pub struct Receipts {
 }
 
 impl Receipts {
-    pub fn add(
-        &mut self,
-        request_id: &str,
-        ready_at: DateTime<Utc>,
-        per_destination: Vec<Processed>,
-    ) {
+    pub fn add(&mut self, request_id: &str, ready_at: DateTime<Utc>, per_destination: Vec<Processed>) {
         if self.order.len() >= KEPT
             && let Some(oldest) = self.order.pop_front()
         {
@@ -55,11 +50,7 @@ impl Receipts {
     pub fn status(&self, request_id: &str, now: DateTime<Utc>) -> Option<Value> {
         let receipt = self.by_id.get(request_id)?;
         let is_ready = now >= receipt.ready_at;
-        let per_destination: Vec<Value> = receipt
-            .per_destination
-            .iter()
-            .map(|one| one.status(is_ready))
-            .collect();
+        let per_destination: Vec<Value> = receipt.per_destination.iter().map(|one| one.status(is_ready)).collect();
         Some(json!({"requestStatusPerDestination": per_destination}))
     }
 }

@@ -52,12 +52,7 @@ pub fn read<'a>(schema: &Schema, body: &'a [u8], items: &str) -> Result<Message<
                     .collect();
                 for (index, item) in message.items.iter().enumerate() {
                     let element = of_type.trim_matches(['[', ']']);
-                    schema.check(
-                        element,
-                        &item.value,
-                        Place::Index(&place, index),
-                        &mut found,
-                    );
+                    schema.check(element, &item.value, Place::Index(&place, index), &mut found);
                 }
             }
             _ => {

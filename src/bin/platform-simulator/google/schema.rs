@@ -11,9 +11,8 @@ use serde_json::Value;
 use super::errors::Mismatch;
 
 /// The messages of both APIs.
-pub static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("fields.json")).expect("fields.json has this form")
-});
+pub static SCHEMAS: LazyLock<Schemas> =
+    LazyLock::new(|| serde_json::from_str(include_str!("fields.json")).expect("fields.json has this form"));
 
 /// A request with this many wrong fields is not looked at further.
 const MOST_MISMATCHES: usize = 20;
@@ -63,10 +62,7 @@ impl Schema {
         if found.len() >= MOST_MISMATCHES || value.is_null() {
             return;
         }
-        if let Some(element) = of_type
-            .strip_prefix('[')
-            .and_then(|text| text.strip_suffix(']'))
-        {
+        if let Some(element) = of_type.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
             match value {
                 Value::Array(values) => {
                     for (index, value) in values.iter().enumerate() {
@@ -90,19 +86,11 @@ impl Schema {
         } else {
             format!(" at '{path}'")
         };
-        let description = format!(
-            "Invalid JSON payload received. Unknown name \"{name}\"{at}: Cannot find field."
-        );
+        let description = format!("Invalid JSON payload received. Unknown name \"{name}\"{at}: Cannot find field.");
         Mismatch { path, description }
     }
 
-    fn check_message(
-        &self,
-        message: &str,
-        value: &Value,
-        place: Place<'_>,
-        found: &mut Vec<Mismatch>,
-    ) {
+    fn check_message(&self, message: &str, value: &Value, place: Place<'_>, found: &mut Vec<Mismatch>) {
         let Some(object) = value.as_object() else {
             found.push(invalid(place, message, value));
             return;
@@ -114,10 +102,7 @@ impl Schema {
             }
         }
         for (oneof, members) in self.oneofs.get(message).into_iter().flatten() {
-            let set: Vec<&String> = members
-                .iter()
-                .filter(|name| object.contains_key(*name))
-                .collect();
+            let set: Vec<&String> = members.iter().filter(|name| object.contains_key(*name)).collect();
             if let [_, second, ..] = set.as_slice() {
                 let path = place.to_string();
                 let description = format!(
@@ -132,21 +117,13 @@ impl Schema {
         match of_type {
             "string" => value.is_string(),
             "bool" => value.is_boolean(),
-            "double" => {
-                value.is_number()
-                    || value
-                        .as_str()
-                        .is_some_and(|text| text.parse::<f64>().is_ok())
-            }
-            "int32" | "int64" => {
-                integer(value).is_some_and(|n| of_type == "int64" || i32::try_from(n).is_ok())
-            }
+            "double" => value.is_number() || value.as_str().is_some_and(|text| text.parse::<f64>().is_ok()),
+            "int32" | "int64" => integer(value).is_some_and(|n| of_type == "int64" || i32::try_from(n).is_ok()),
             "timestamp" => value.as_str().is_some_and(is_timestamp),
-            _ => self.enums.get(of_type).is_some_and(|names| {
-                value
-                    .as_str()
-                    .is_some_and(|name| names.iter().any(|n| n == name))
-            }),
+            _ => self
+                .enums
+                .get(of_type)
+                .is_some_and(|names| value.as_str().is_some_and(|name| names.iter().any(|n| n == name))),
         }
     }
 }

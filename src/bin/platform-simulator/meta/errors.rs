@@ -84,10 +84,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Field { field, reason } => write!(formatter, "{field} {reason}"),
-            Self::NotHashed { key } => write!(
-                formatter,
-                "user_data.{key} is not a SHA-256 in lower-case hexadecimal"
-            ),
+            Self::NotHashed { key } => write!(formatter, "user_data.{key} is not a SHA-256 in lower-case hexadecimal"),
             other => formatter.write_str(other.title()),
         }
     }
@@ -109,14 +106,7 @@ pub fn refused(problem: &Problem, detail: impl fmt::Display) -> Answer {
             let transient = ("is_transient", json!(false));
             error(
                 400,
-                &[
-                    message,
-                    ("code", json!(100)),
-                    subcode,
-                    transient,
-                    title,
-                    sentence,
-                ],
+                &[message, ("code", json!(100)), subcode, transient, title, sentence],
             )
             .with_detail(detail)
         }
@@ -138,8 +128,7 @@ pub fn bad_token() -> Answer {
 
 /// The request carries no token.
 pub fn no_token() -> Answer {
-    let message =
-        "An active access token must be used to query information about the current user.";
+    let message = "An active access token must be used to query information about the current user.";
     error(400, &[("message", json!(message)), ("code", json!(2500))])
 }
 
@@ -172,7 +161,8 @@ pub fn unversioned() -> Answer {
 }
 
 pub fn unsupported_version() -> Answer {
-    let message = "(#2635) You are calling a deprecated version of the API. Please update to the latest version: v26.0.";
+    let message =
+        "(#2635) You are calling a deprecated version of the API. Please update to the latest version: v26.0.";
     error(400, &[("message", json!(message)), ("code", json!(2635))])
 }
 
@@ -196,11 +186,9 @@ pub fn rate_limited(retry_after_seconds: u64) -> Answer {
     let retry_after = retry_after_seconds.to_string();
     if retry_after_seconds < 60 {
         let message = ("message", json!("(#4) Application request limit reached"));
-        return error(400, &[message, ("code", json!(4)), transient])
-            .with_header("retry-after", retry_after);
+        return error(400, &[message, ("code", json!(4)), transient]).with_header("retry-after", retry_after);
     }
-    let message =
-        "(#80004) There have been too many calls to this ad-account. Wait a bit and try again.";
+    let message = "(#80004) There have been too many calls to this ad-account. Wait a bit and try again.";
     let usage = json!({"0": [{
         "type": "ads_management", "call_count": 100, "total_cputime": 25, "total_time": 25,
         "estimated_time_to_regain_access": retry_after_seconds.div_ceil(60),
@@ -208,12 +196,7 @@ pub fn rate_limited(retry_after_seconds: u64) -> Answer {
     let subcode = ("error_subcode", json!(2_446_079));
     error(
         400,
-        &[
-            ("message", json!(message)),
-            ("code", json!(80004)),
-            subcode,
-            transient,
-        ],
+        &[("message", json!(message)), ("code", json!(80004)), subcode, transient],
     )
     .with_header("x-business-use-case-usage", usage.to_string())
     .with_header("retry-after", retry_after)

@@ -96,10 +96,7 @@ pub fn check(event: &Value, rules: &Rules<'_>) -> Result<Checked, Problem> {
     let name = required_text(event, "event_name")?;
     let source = required_text(event, "action_source")?;
     if !ACTION_SOURCES.contains(&source) {
-        return Err(Problem::field(
-            "action_source",
-            "must be one of the action sources",
-        ));
+        return Err(Problem::field("action_source", "must be one of the action sources"));
     }
     check_time(event, source, rules.now)?;
     let id = optional_text(event, "event_id")?;
@@ -131,12 +128,7 @@ fn check_time(event: &Map<String, Value>, source: &str, now: i64) -> Result<(), 
     let time = event
         .get("event_time")
         .and_then(Value::as_i64)
-        .ok_or_else(|| {
-            Problem::field(
-                "event_time",
-                "is required and must be an integer of seconds",
-            )
-        })?;
+        .ok_or_else(|| Problem::field("event_time", "is required and must be an integer of seconds"))?;
     if time > now + MOST_AHEAD {
         return Err(Problem::field(
             "event_time",
@@ -155,10 +147,7 @@ fn check_extras(event: &Map<String, Value>) -> Result<(), Problem> {
     for key in ["event_source_url", "referrer_url", "messaging_channel"] {
         optional_text(event, key)?;
     }
-    if event
-        .get("opt_out")
-        .is_some_and(|value| !value.is_boolean())
-    {
+    if event.get("opt_out").is_some_and(|value| !value.is_boolean()) {
         return Err(Problem::field("opt_out", "must be a boolean"));
     }
     let Some(options) = event.get("data_processing_options") else {
@@ -170,15 +159,9 @@ fn check_extras(event: &Map<String, Value>) -> Result<(), Problem> {
     if options.iter().any(|option| option != "LDU") {
         return Err(Problem::field("data_processing_options", "knows only LDU"));
     }
-    for key in [
-        "data_processing_options_country",
-        "data_processing_options_state",
-    ] {
+    for key in ["data_processing_options_country", "data_processing_options_state"] {
         if !options.is_empty() && event.get(key).and_then(Value::as_i64).is_none() {
-            return Err(Problem::field(
-                key,
-                "is required with LDU and must be an integer",
-            ));
+            return Err(Problem::field(key, "is required with LDU and must be an integer"));
         }
     }
     Ok(())
@@ -194,20 +177,14 @@ fn check_custom_data(custom_data: Option<&Value>, name: &str) -> Result<(), Prob
     };
     for key in ["value", "predicted_ltv", "net_revenue"] {
         if custom.get(key).is_some_and(|value| !value.is_number()) {
-            return Err(Problem::field(
-                format!("custom_data.{key}"),
-                "must be a number",
-            ));
+            return Err(Problem::field(format!("custom_data.{key}"), "must be a number"));
         }
     }
     let currency = custom
         .get("currency")
         .map(|value| value.as_str().is_some_and(batch::is_currency));
     if currency == Some(false) {
-        return Err(Problem::field(
-            "custom_data.currency",
-            "must be an ISO 4217 code",
-        ));
+        return Err(Problem::field("custom_data.currency", "must be an ISO 4217 code"));
     }
     if name == "Purchase" && (currency.is_none() || !custom.contains_key("value")) {
         return Err(Problem::NoPurchaseValue);
@@ -220,34 +197,19 @@ fn check_custom_data(custom_data: Option<&Value>, name: &str) -> Result<(), Prob
         "search_string",
     ] {
         if custom.get(key).is_some_and(|value| !value.is_string()) {
-            return Err(Problem::field(
-                format!("custom_data.{key}"),
-                "must be a string",
-            ));
+            return Err(Problem::field(format!("custom_data.{key}"), "must be a string"));
         }
     }
-    if custom
-        .get("num_items")
-        .is_some_and(|value| value.as_i64().is_none())
-    {
-        return Err(Problem::field(
-            "custom_data.num_items",
-            "must be an integer",
-        ));
+    if custom.get("num_items").is_some_and(|value| value.as_i64().is_none()) {
+        return Err(Problem::field("custom_data.num_items", "must be an integer"));
     }
     let ids = custom.get("content_ids").map(Value::as_array);
     if ids.is_some_and(|ids| ids.is_none_or(|ids| !ids.iter().all(Value::is_string))) {
-        return Err(Problem::field(
-            "custom_data.content_ids",
-            "must be an array of strings",
-        ));
+        return Err(Problem::field("custom_data.content_ids", "must be an array of strings"));
     }
     match custom.get("contents") {
         Some(Value::Array(contents)) => contents.iter().try_for_each(check_content),
-        Some(_) => Err(Problem::field(
-            "custom_data.contents",
-            "must be an array of objects",
-        )),
+        Some(_) => Err(Problem::field("custom_data.contents", "must be an array of objects")),
         None => Ok(()),
     }
 }
@@ -261,32 +223,21 @@ fn check_content(content: &Value) -> Result<(), Problem> {
     }
     let is_number = |value: Option<&Value>| value.is_none_or(Value::is_number);
     if !is_number(content.get("item_price")) {
-        return Err(Problem::field(
-            "custom_data.contents[].item_price",
-            "must be a number",
-        ));
+        return Err(Problem::field("custom_data.contents[].item_price", "must be a number"));
     }
     match content.get("quantity") {
-        Some(quantity) if quantity.as_i64().is_none() => Err(Problem::field(
-            "custom_data.contents[].quantity",
-            "must be an integer",
-        )),
+        Some(quantity) if quantity.as_i64().is_none() => {
+            Err(Problem::field("custom_data.contents[].quantity", "must be an integer"))
+        }
         _ => Ok(()),
     }
 }
 
 fn check_app(event: &Map<String, Value>) -> Result<(), Problem> {
-    let extinfo = event
-        .get("app_data")
-        .and_then(|data| data["extinfo"].as_array());
-    let extinfo =
-        extinfo.filter(|values| values.len() == 16 && (values[0] == "a2" || values[0] == "i2"));
-    let extinfo = extinfo.ok_or_else(|| {
-        Problem::field(
-            "app_data.extinfo",
-            "is required and must hold 16 values after a2 or i2",
-        )
-    })?;
+    let extinfo = event.get("app_data").and_then(|data| data["extinfo"].as_array());
+    let extinfo = extinfo.filter(|values| values.len() == 16 && (values[0] == "a2" || values[0] == "i2"));
+    let extinfo = extinfo
+        .ok_or_else(|| Problem::field("app_data.extinfo", "is required and must hold 16 values after a2 or i2"))?;
     if extinfo[4].as_str().is_none_or(str::is_empty) {
         Err(Problem::NoOsVersion)
     } else {
@@ -303,10 +254,7 @@ fn check_messaging(
     if !MESSAGING_NAMES.contains(&name) {
         return Err(Problem::NameNotForMessaging);
     }
-    let has = |key: &str| {
-        user.get(key)
-            .is_some_and(|value| value.as_str() != Some(""))
-    };
+    let has = |key: &str| user.get(key).is_some_and(|value| value.as_str() != Some(""));
     match required_text(event, "messaging_channel")? {
         "whatsapp" => {}
         "messenger" if has("page_id") && has("page_scoped_user_id") => return Ok(()),
@@ -336,8 +284,7 @@ fn check_messaging(
         .get("ctwa_clid")
         .and_then(Value::as_str)
         .filter(|text| !text.is_empty());
-    let clid = clid
-        .ok_or_else(|| Problem::field("user_data.ctwa_clid", "is required and must be a string"))?;
+    let clid = clid.ok_or_else(|| Problem::field("user_data.ctwa_clid", "is required and must be a string"))?;
     if let Some(datasets) = &rules.settings.meta.waba_datasets {
         let named = user["whatsapp_business_account_id"].to_string();
         if datasets

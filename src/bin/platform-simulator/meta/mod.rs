@@ -76,9 +76,7 @@ fn take(
         Access::NotForAccount => return Err(errors::no_access(dataset)),
     }
 
-    let members = members.map_err(|error| {
-        errors::refused(&Problem::field("body", "must be a JSON object"), error)
-    })?;
+    let members = members.map_err(|error| errors::refused(&Problem::field("body", "must be a JSON object"), error))?;
     if !call.has_content_type("application/json") {
         return Err(errors::refused(
             &Problem::field("content-type", "must be application/json"),
@@ -140,11 +138,7 @@ fn token(call: &Call, members: Option<&Members<'_>>) -> Option<String> {
     call.bearer()
         .map(str::to_owned)
         .or_else(|| call.query_value("access_token"))
-        .or_else(|| {
-            batch::value(members?.get("access_token")?)
-                .as_str()
-                .map(str::to_owned)
-        })
+        .or_else(|| batch::value(members?.get("access_token")?).as_str().map(str::to_owned))
 }
 
 fn major_version(version: &str) -> Option<u32> {
@@ -154,9 +148,7 @@ fn major_version(version: &str) -> Option<u32> {
 }
 
 fn check_envelope(members: &Members<'_>, rules: &Rules<'_>) -> Result<(), Problem> {
-    if let Some(unknown) = members
-        .keys()
-        .find(|key| !REQUEST_KEYS.contains(&key.as_str()))
+    if let Some(unknown) = members.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
         && rules.strict
     {
         return Err(Problem::field(unknown, "is not a parameter of this edge"));
@@ -173,21 +165,15 @@ fn check_envelope(members: &Members<'_>, rules: &Rules<'_>) -> Result<(), Proble
     match batch::elements(data).map(|events| events.len()) {
         None => Err(Problem::field("data", "must be an array")),
         Some(0) => Err(Problem::field("data", "must not be empty")),
-        Some(count) if count > MOST_EVENTS => {
-            Err(Problem::field("data", "must hold at most 1000 events"))
-        }
+        Some(count) if count > MOST_EVENTS => Err(Problem::field("data", "must hold at most 1000 events")),
         Some(_) => Ok(()),
     }
 }
 
 fn received(events: usize) -> Answer {
-    let body: Value =
-        json!({"events_received": events, "messages": [], "fbtrace_id": errors::trace_id()});
+    let body: Value = json!({"events_received": events, "messages": [], "fbtrace_id": errors::trace_id()});
     Answer::taken(&body)
-        .with_header(
-            "x-app-usage",
-            r#"{"call_count":1,"total_cputime":0,"total_time":1}"#,
-        )
+        .with_header("x-app-usage", r#"{"call_count":1,"total_cputime":0,"total_time":1}"#)
         .with_header("facebook-api-version", "v26.0")
 }
 

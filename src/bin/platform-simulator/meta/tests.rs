@@ -53,20 +53,12 @@ fn what_is_right_is_taken() {
             json!({"value": 1, "currency": "ars"}),
         ),
         with(&purchase(), "/data_processing_options", json!([])),
-        with(
-            &purchase(),
-            "/custom_data/our_own_key",
-            json!({"any": "thing"}),
-        ),
+        with(&purchase(), "/custom_data/our_own_key", json!({"any": "thing"})),
     ];
 
     for event in table {
         let handled = request(std::slice::from_ref(&event)).send(&world(json!({})));
-        assert_eq!(
-            (handled.answer.status, handled.answer.detail),
-            (200, None),
-            "{event}"
-        );
+        assert_eq!((handled.answer.status, handled.answer.detail), (200, None), "{event}");
     }
 }
 
@@ -85,25 +77,13 @@ fn what_is_wrong_is_refused_with_metas_code() {
         (with(&event, "/event_time", json!(NOW * 1000)), "100"),
         (with(&event, "/event_time", json!("1795290000")), "100"),
         (with(&event, "/event_time", json!(NOW + 601)), "100"),
-        (
-            with(&event, "/event_time", json!(NOW - 7 * 86_400 - 1)),
-            "100/2804003",
-        ),
-        (
-            with(&store, "/event_time", json!(NOW - 62 * 86_400 - 1)),
-            "100/2804003",
-        ),
+        (with(&event, "/event_time", json!(NOW - 7 * 86_400 - 1)), "100/2804003"),
+        (with(&store, "/event_time", json!(NOW - 62 * 86_400 - 1)), "100/2804003"),
         (with(&event, "/event_id", json!(7)), "100"),
         (with(&event, "/test_event_code", json!("TEST1")), "100"),
         (with(&event, "/user_data/phone", json!(HASH)), "100"),
-        (
-            with(&event, "/user_data/client_ip_address", json!(HASH)),
-            "100",
-        ),
-        (
-            with(&event, "/user_data/em", json!("john@example.com")),
-            "100/2804016",
-        ),
+        (with(&event, "/user_data/client_ip_address", json!(HASH)), "100"),
+        (with(&event, "/user_data/em", json!("john@example.com")), "100/2804016"),
         (
             with(&event, "/user_data/em", json!([HASH.to_uppercase()])),
             "100/2804016",
@@ -118,25 +98,14 @@ fn what_is_wrong_is_refused_with_metas_code() {
             "100/2804001",
         ),
         (
-            with(
-                &event,
-                "/user_data/fbc",
-                json!("fb.1.1700000000000.9998.IwAR"),
-            ),
+            with(&event, "/user_data/fbc", json!("fb.1.1700000000000.9998.IwAR")),
             "100/2804001",
         ),
-        (
-            with(&event, "/user_data/lead_id", json!("12")),
-            "100/2804036",
-        ),
+        (with(&event, "/user_data/lead_id", json!("12")), "100/2804036"),
         (with(&event, "/user_data", json!({})), "100/2804050"),
         (with(&event, "/user_data", json!({"em": []})), "100/2804050"),
         (
-            with(
-                &event,
-                "/user_data",
-                json!({"client_user_agent": "x", "country": HASH}),
-            ),
+            with(&event, "/user_data", json!({"client_user_agent": "x", "country": HASH})),
             "100/2804050",
         ),
         (
@@ -144,48 +113,25 @@ fn what_is_wrong_is_refused_with_metas_code() {
             "100/2804050",
         ),
         (with(&event, "/custom_data", Value::Null), "100/2804009"),
-        (
-            with(&event, "/custom_data/value", Value::Null),
-            "100/2804009",
-        ),
-        (
-            with(&event, "/custom_data/currency", Value::Null),
-            "100/2804009",
-        ),
+        (with(&event, "/custom_data/value", Value::Null), "100/2804009"),
+        (with(&event, "/custom_data/currency", Value::Null), "100/2804009"),
         (with(&event, "/custom_data/value", json!("129.90")), "100"),
         (with(&event, "/custom_data/currency", json!("EURO")), "100"),
         (
-            with(
-                &event,
-                "/custom_data/contents",
-                json!([{"id": 7, "quantity": 1}]),
-            ),
+            with(&event, "/custom_data/contents", json!([{"id": 7, "quantity": 1}])),
             "100",
         ),
-        (
-            with(&event, "/data_processing_options", json!(["LDU"])),
-            "100",
-        ),
+        (with(&event, "/data_processing_options", json!(["LDU"])), "100"),
         (with(&event, "/action_source", json!("app")), "100"),
         (with(&chat, "/event_name", json!("Lead")), "100/2804066"),
         (with(&chat, "/messaging_channel", Value::Null), "100"),
-        (
-            with(&chat, "/messaging_channel", json!("instagram")),
-            "100/2804079",
-        ),
+        (with(&chat, "/messaging_channel", json!("instagram")), "100/2804079"),
         (with(&chat, "/user_data/ctwa_clid", Value::Null), "100"),
         (
-            with(
-                &chat,
-                "/user_data/whatsapp_business_account_id",
-                Value::Null,
-            ),
+            with(&chat, "/user_data/whatsapp_business_account_id", Value::Null),
             "100/2804116",
         ),
-        (
-            with(&chat, "/user_data/page_id", json!("123")),
-            "100/2804131",
-        ),
+        (with(&chat, "/user_data/page_id", json!("123")), "100/2804131"),
     ];
 
     for (event, code) in table {
@@ -198,39 +144,23 @@ fn what_is_wrong_is_refused_with_metas_code() {
 fn one_bad_event_costs_the_whole_request() {
     let world = world(json!({}));
 
-    let verdict =
-        request(&[purchase(), with(&purchase(), "/user_data", json!({}))]).verdict(&world);
+    let verdict = request(&[purchase(), with(&purchase(), "/user_data", json!({}))]).verdict(&world);
 
     assert_eq!(verdict, (400, "100/2804050".to_owned()));
-    assert_eq!(
-        world
-            .ledger()
-            .totals(Platform::Meta, "1234567890")
-            .events_accepted,
-        0
-    );
+    assert_eq!(world.ledger().totals(Platform::Meta, "1234567890").events_accepted, 0);
 }
 
 #[test]
 fn the_answer_does_not_say_which_event_was_bad() {
-    let handled =
-        request(&[purchase(), with(&purchase(), "/event_time", json!(1))]).send(&world(json!({})));
+    let handled = request(&[purchase(), with(&purchase(), "/event_time", json!(1))]).send(&world(json!({})));
 
     let error = &body(&handled)["error"];
     assert_eq!(
         (&error["code"], &error["error_subcode"]),
         (&json!(100), &json!(2_804_003))
     );
-    assert!(
-        error["fbtrace_id"]
-            .as_str()
-            .is_some_and(|id| id.starts_with('A'))
-    );
-    assert!(
-        !handled.answer.body.contains("data["),
-        "{}",
-        handled.answer.body
-    );
+    assert!(error["fbtrace_id"].as_str().is_some_and(|id| id.starts_with('A')));
+    assert!(!handled.answer.body.contains("data["), "{}", handled.answer.body);
 }
 
 #[test]
@@ -251,10 +181,7 @@ fn the_envelope_is_checked() {
     ];
 
     for (body, status) in table {
-        assert_eq!(
-            Trial::json(PATH, LOGIN, &body).verdict(&world(json!({}))).0,
-            status
-        );
+        assert_eq!(Trial::json(PATH, LOGIN, &body).verdict(&world(json!({}))).0, status);
     }
 }
 
@@ -276,18 +203,8 @@ fn version_token_and_access_are_checked_first() {
         ),
         (PATH, ("x-none", ""), &good, (400, "2500")),
         (PATH, ("x-none", ""), &in_body, (401, "190/460")),
-        (
-            PATH,
-            ("authorization", "Bearer revoked"),
-            &good,
-            (401, "190/460"),
-        ),
-        (
-            PATH,
-            ("authorization", "Bearer other"),
-            &good,
-            (400, "100/33"),
-        ),
+        (PATH, ("authorization", "Bearer revoked"), &good, (401, "190/460")),
+        (PATH, ("authorization", "Bearer other"), &good, (400, "100/33")),
         ("/1234567890/events", LOGIN, &good, (400, "2500")),
         ("/v19.0/1234567890/events", LOGIN, &good, (400, "2635")),
         ("/latest/1234567890/events", LOGIN, &good, (400, "2635")),
@@ -309,10 +226,7 @@ fn copies_count_once_within_two_days_but_messages_count_every_time() {
     request(&[whatsapp()]).send(&world);
 
     let totals = world.ledger().totals(Platform::Meta, "1234567890").clone();
-    assert_eq!(
-        (totals.events_accepted, totals.counted, totals.duplicates),
-        (5, 3, 2)
-    );
+    assert_eq!((totals.events_accepted, totals.counted, totals.duplicates), (5, 3, 2));
 }
 
 #[test]
@@ -333,33 +247,21 @@ fn only_real_clicks_and_linked_datasets_are_taken_once_they_are_known() {
 
     assert_eq!(request(&[whatsapp()]).verdict(&world(state.clone())).0, 200);
     assert_eq!(request(&[number]).verdict(&world(state.clone())).0, 200);
-    assert_eq!(
-        request(&[made_up]).verdict(&world(state.clone())).1,
-        "100/2804087"
-    );
+    assert_eq!(request(&[made_up]).verdict(&world(state.clone())).1, "100/2804087");
     assert_eq!(elsewhere.verdict(&world(state)).1, "100/2804132");
 }
 
 #[test]
 fn private_addresses_are_taken_with_a_warning_and_test_events_are_counted_as_such() {
     let world = world(json!({}));
-    let event = with(
-        &purchase(),
-        "/user_data/client_ip_address",
-        json!("10.0.0.1"),
-    );
+    let event = with(&purchase(), "/user_data/client_ip_address", json!("10.0.0.1"));
 
     let body = json!({"data": [event], "test_event_code": "TEST1"});
     let verdict = Trial::json(PATH, LOGIN, &body).verdict(&world);
 
     let totals = world.ledger().totals(Platform::Meta, "1234567890").clone();
     assert_eq!(
-        (
-            verdict.0,
-            totals.warnings,
-            totals.test_events,
-            totals.counted
-        ),
+        (verdict.0, totals.warnings, totals.test_events, totals.counted),
         (200, 1, 1, 1)
     );
 }

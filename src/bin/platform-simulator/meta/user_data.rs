@@ -7,8 +7,7 @@ use super::errors::Problem;
 use crate::batch;
 
 const HASHED: [&str; 16] = [
-    "em", "ph", "fn", "ln", "db", "ge", "ct", "st", "zp", "country", "f5first", "f5last", "fi",
-    "dobd", "dobm", "doby",
+    "em", "ph", "fn", "ln", "db", "ge", "ct", "st", "zp", "country", "f5first", "f5last", "fi", "dobd", "dobm", "doby",
 ];
 /// Never hashed, but for `external_id`, where it is left to the sender.
 const PLAIN: [&str; 18] = [
@@ -74,9 +73,7 @@ fn check_hashed(key: &str, value: &Value) -> Result<bool, Problem> {
             .as_str()
             .map(without_appendix)
             .filter(|text| batch::is_sha256_hex(text));
-        let hash = hash.ok_or_else(|| Problem::NotHashed {
-            key: key.to_owned(),
-        })?;
+        let hash = hash.ok_or_else(|| Problem::NotHashed { key: key.to_owned() })?;
         warned |= hash == HASH_OF_NOTHING;
     }
     Ok(warned)
@@ -84,23 +81,15 @@ fn check_hashed(key: &str, value: &Value) -> Result<bool, Problem> {
 
 fn check_plain(key: &str, value: &Value) -> Result<bool, Problem> {
     let text = match (key, value) {
-        ("external_id", Value::Array(ids))
-            if ids
-                .iter()
-                .all(|id| id.as_str().is_some_and(|id| !id.is_empty())) =>
-        {
+        ("external_id", Value::Array(ids)) if ids.iter().all(|id| id.as_str().is_some_and(|id| !id.is_empty())) => {
             return Ok(false);
         }
-        (
-            "lead_id" | "fb_login_id" | "whatsapp_business_account_id" | "page_id",
-            Value::Number(number),
-        ) => number.to_string(),
+        ("lead_id" | "fb_login_id" | "whatsapp_business_account_id" | "page_id", Value::Number(number)) => {
+            number.to_string()
+        }
         (_, Value::String(text)) if !text.is_empty() => text.clone(),
         _ => {
-            return Err(Problem::field(
-                format!("user_data.{key}"),
-                "must be a non-empty string",
-            ));
+            return Err(Problem::field(format!("user_data.{key}"), "must be a non-empty string"));
         }
     };
     match key {
@@ -112,9 +101,7 @@ fn check_plain(key: &str, value: &Value) -> Result<bool, Problem> {
         }
         "fbc" if !is_click_id(&text) => Err(Problem::BadClickId),
         "fbp" => Ok(!is_click_id(&text)),
-        "lead_id" if !(15..=17).contains(&text.len()) || !is_digits(&text) => {
-            Err(Problem::BadLeadId)
-        }
+        "lead_id" if !(15..=17).contains(&text.len()) || !is_digits(&text) => Err(Problem::BadLeadId),
         // Hashed by habit: harmless to Meta, worthless to the advertiser.
         "client_user_agent" | "fbc" | "ctwa_clid" => Ok(batch::is_sha256_hex(&text)),
         _ => Ok(false),
@@ -155,17 +142,14 @@ fn is_digits(text: &str) -> bool {
 }
 
 fn check_enough(user: &Map<String, Value>) -> Result<(), Problem> {
-    let is_given = |value: &Value| {
-        !matches!(value, Value::Null) && value.as_array().is_none_or(|list| !list.is_empty())
-    };
+    let is_given =
+        |value: &Value| !matches!(value, Value::Null) && value.as_array().is_none_or(|list| !list.is_empty());
     let keys: Vec<&str> = user
         .iter()
         .filter(|(_, value)| is_given(value))
         .map(|(key, _)| key.as_str())
         .collect();
-    let is_too_broad = TOO_BROAD
-        .iter()
-        .any(|set| keys.iter().all(|key| set.contains(key)));
+    let is_too_broad = TOO_BROAD.iter().any(|set| keys.iter().all(|key| set.contains(key)));
     if keys.is_empty() || is_too_broad {
         Err(Problem::TooLittleCustomerData)
     } else {

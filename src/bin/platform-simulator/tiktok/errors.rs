@@ -39,9 +39,7 @@ impl Problem {
                 field: named(field),
                 reason,
             },
-            Self::NotHashed { field } => Self::NotHashed {
-                field: named(field),
-            },
+            Self::NotHashed { field } => Self::NotHashed { field: named(field) },
             other => other,
         }
     }
@@ -70,12 +68,8 @@ impl Problem {
             Self::NoPermission { pixel } => format!(
                 "No permission to operate pixel code: {pixel}. You must be an admin or operator of this advertiser account."
             ),
-            Self::TooManyEvents => {
-                "Invalid value for data: at most 1000 events are allowed in a request.".to_owned()
-            }
-            Self::BadPartnerName => {
-                "Invalid value for partner_name: not a registered partner.".to_owned()
-            }
+            Self::TooManyEvents => "Invalid value for data: at most 1000 events are allowed in a request.".to_owned(),
+            Self::BadPartnerName => "Invalid value for partner_name: not a registered partner.".to_owned(),
             Self::NotImplemented => "This method is not implemented.".to_owned(),
         }
     }
@@ -87,12 +81,7 @@ pub fn ok() -> Answer {
 
 pub fn refused(problem: &Problem) -> Answer {
     let message = problem.message();
-    Answer::refused(
-        200,
-        problem.code().to_string(),
-        &body(problem.code(), &message),
-    )
-    .with_detail(message)
+    Answer::refused(200, problem.code().to_string(), &body(problem.code(), &message)).with_detail(message)
 }
 
 /// 40105.
@@ -127,9 +116,5 @@ pub fn route_not_found() -> Answer {
 /// A request id as TikTok forms them: the time and hexadecimal digits.
 pub fn request_id() -> String {
     let random = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
-    format!(
-        "{}{}",
-        chrono::Utc::now().format("%Y%m%d%H%M%S"),
-        &random[..20]
-    )
+    format!("{}{}", chrono::Utc::now().format("%Y%m%d%H%M%S"), &random[..20])
 }

@@ -90,21 +90,14 @@ pub fn check(event: &Value, rules: &Rules) -> Result<Checked, Problem> {
     {
         return Err(Problem::param(unknown, "unknown field"));
     }
-    let name = text(event, "event", "event")?
-        .ok_or_else(|| Problem::param("event", "not a valid string"))?;
+    let name = text(event, "event", "event")?.ok_or_else(|| Problem::param("event", "not a valid string"))?;
     let time = event.get("event_time").and_then(Value::as_i64);
     let time = time.ok_or_else(|| Problem::param("event_time", "not a valid integer"))?;
     if !(0..LATEST_SECONDS).contains(&time) {
-        return Err(Problem::param(
-            "event_time",
-            "not a valid timestamp in seconds",
-        ));
+        return Err(Problem::param("event_time", "not a valid timestamp in seconds"));
     }
     let id = text(event, "event_id", "event_id")?;
-    if event
-        .get("limited_data_use")
-        .is_some_and(|value| !value.is_boolean())
-    {
+    if event.get("limited_data_use").is_some_and(|value| !value.is_boolean()) {
         return Err(Problem::param("limited_data_use", "not a valid boolean"));
     }
 
@@ -127,15 +120,12 @@ pub fn check(event: &Value, rules: &Rules) -> Result<Checked, Problem> {
 fn check_source(event: &Map<String, Value>, name: &str, source: Source) -> Result<(), Problem> {
     match source {
         Source::Web => {
-            let page = object(event, "page")?
-                .ok_or_else(|| Problem::param("page", "not a valid object"))?;
+            let page = object(event, "page")?.ok_or_else(|| Problem::param("page", "not a valid object"))?;
             text(page, "referrer", "page.referrer")?;
-            text(page, "url", "page.url")?
-                .ok_or_else(|| Problem::param("page.url", "not a valid string"))?;
+            text(page, "url", "page.url")?.ok_or_else(|| Problem::param("page.url", "not a valid string"))?;
         }
         Source::App => {
-            let app =
-                object(event, "app")?.ok_or_else(|| Problem::param("app", "not a valid object"))?;
+            let app = object(event, "app")?.ok_or_else(|| Problem::param("app", "not a valid object"))?;
             text(app, "app_id", "app.app_id")?;
         }
         Source::Offline if !STANDARD_NAMES.contains(&name) => {
@@ -143,8 +133,7 @@ fn check_source(event: &Map<String, Value>, name: &str, source: Source) -> Resul
         }
         Source::Offline => {}
         Source::Crm => {
-            let lead = object(event, "lead")?
-                .ok_or_else(|| Problem::param("lead", "not a valid object"))?;
+            let lead = object(event, "lead")?.ok_or_else(|| Problem::param("lead", "not a valid object"))?;
             text(lead, "lead_id", "lead.lead_id")?
                 .ok_or_else(|| Problem::param("lead.lead_id", "not a valid string"))?;
         }
@@ -160,23 +149,15 @@ fn check_properties(properties: &Map<String, Value>) -> Result<bool, Problem> {
             "value" | "predicted_ltv" => value.is_number(),
             "num_items" => value.as_i64().is_some(),
             "currency" => {
-                warned |= value
-                    .as_str()
-                    .is_some_and(|code| !CURRENCIES.contains(code));
+                warned |= value.as_str().is_some_and(|code| !CURRENCIES.contains(code));
                 value
                     .as_str()
                     .is_some_and(|code| batch::is_currency(code) && code.to_uppercase() == code)
             }
-            "content_ids" => value
-                .as_array()
-                .is_some_and(|ids| ids.iter().all(Value::is_string)),
+            "content_ids" => value.as_array().is_some_and(|ids| ids.iter().all(Value::is_string)),
             "content_type" => value == "product" || value == "product_group",
-            "delivery_category" => ["in_store", "curbside", "home_delivery"]
-                .iter()
-                .any(|one| value == one),
-            "order_id" | "shop_id" | "search_string" | "query" | "description" | "status" => {
-                value.is_string()
-            }
+            "delivery_category" => ["in_store", "curbside", "home_delivery"].iter().any(|one| value == one),
+            "order_id" | "shop_id" | "search_string" | "query" | "description" | "status" => value.is_string(),
             "contents" => {
                 check_contents(value)?;
                 true
@@ -184,10 +165,7 @@ fn check_properties(properties: &Map<String, Value>) -> Result<bool, Problem> {
             _ => true,
         };
         if !is_valid {
-            return Err(Problem::param(
-                format!("properties.{key}"),
-                "not a valid value",
-            ));
+            return Err(Problem::param(format!("properties.{key}"), "not a valid value"));
         }
     }
     Ok(warned)
@@ -198,12 +176,7 @@ fn check_contents(contents: &Value) -> Result<(), Problem> {
         .as_array()
         .ok_or_else(|| Problem::param("properties.contents", "not a valid list"))?;
     for (index, content) in contents.iter().enumerate() {
-        let wrong = |key: &str| {
-            Problem::param(
-                format!("properties.contents[{index}].{key}"),
-                "not a valid value",
-            )
-        };
+        let wrong = |key: &str| Problem::param(format!("properties.contents[{index}].{key}"), "not a valid value");
         let content = content.as_object().ok_or_else(|| wrong("content_id"))?;
         for (key, value) in content {
             let is_valid = match key.as_str() {
@@ -220,10 +193,7 @@ fn check_contents(contents: &Value) -> Result<(), Problem> {
     Ok(())
 }
 
-fn object<'a>(
-    parent: &'a Map<String, Value>,
-    key: &str,
-) -> Result<Option<&'a Map<String, Value>>, Problem> {
+fn object<'a>(parent: &'a Map<String, Value>, key: &str) -> Result<Option<&'a Map<String, Value>>, Problem> {
     match parent.get(key) {
         None => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
@@ -231,11 +201,7 @@ fn object<'a>(
     }
 }
 
-fn text<'a>(
-    parent: &'a Map<String, Value>,
-    key: &str,
-    name: &str,
-) -> Result<Option<&'a str>, Problem> {
+fn text<'a>(parent: &'a Map<String, Value>, key: &str, name: &str) -> Result<Option<&'a str>, Problem> {
     match parent.get(key) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),

@@ -36,12 +36,7 @@ pub fn answer(world: &World, call: &Call) -> Handled {
     handled
 }
 
-fn take(
-    world: &World,
-    call: &Call,
-    accounts: &mut Vec<String>,
-    event_count: &mut usize,
-) -> Result<(), Problem> {
+fn take(world: &World, call: &Call, accounts: &mut Vec<String>, event_count: &mut usize) -> Result<(), Problem> {
     if !call.is_post {
         return Err(Problem::NotImplemented);
     }
@@ -84,9 +79,7 @@ fn take(
     *event_count = texts.len();
     let mut events = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        events.push(
-            event::check(&batch::value(text), &rules).map_err(|problem| problem.of_event(index))?,
-        );
+        events.push(event::check(&batch::value(text), &rules).map_err(|problem| problem.of_event(index))?);
     }
 
     let mut ledger = world.ledger();
@@ -103,8 +96,7 @@ fn take(
         .map(|(event, text)| accepted(event, text.get()))
         .collect();
     ledger.accept(Platform::Tiktok, &pixel, &accepted, call.received_at);
-    ledger.totals(Platform::Tiktok, &pixel).warnings +=
-        events.iter().filter(|event| event.warned).count() as u64;
+    ledger.totals(Platform::Tiktok, &pixel).warnings += events.iter().filter(|event| event.warned).count() as u64;
     Ok(())
 }
 
@@ -131,9 +123,7 @@ fn text(members: &Members<'_>, key: &str) -> Option<String> {
 }
 
 fn check_envelope(members: &Members<'_>, strict: bool) -> Result<Source, Problem> {
-    if let Some(unknown) = members
-        .keys()
-        .find(|key| !REQUEST_KEYS.contains(&key.as_str()))
+    if let Some(unknown) = members.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
         && strict
     {
         return Err(Problem::param(unknown, "unknown field"));
@@ -144,10 +134,7 @@ fn check_envelope(members: &Members<'_>, strict: bool) -> Result<Source, Problem
         Some("offline") => Source::Offline,
         Some("crm") => Source::Crm,
         _ => {
-            return Err(Problem::param(
-                "event_source",
-                "must be web, app or offline",
-            ));
+            return Err(Problem::param("event_source", "must be web, app or offline"));
         }
     };
     if members.contains_key("partner_name") {

@@ -40,12 +40,7 @@ fn what_is_right_is_taken() {
 
     for event in table {
         let handled = request(std::slice::from_ref(&event)).send(&world(json!({})));
-        assert_eq!(
-            body(&handled)["code"],
-            0,
-            "{event}: {}",
-            handled.answer.body
-        );
+        assert_eq!(body(&handled)["code"], 0, "{event}: {}", handled.answer.body);
     }
 }
 
@@ -64,26 +59,14 @@ fn what_is_wrong_is_refused_with_tiktoks_code_behind_a_200() {
             40002,
             "data[0].event_time",
         ),
-        (
-            with(&event, "/event_time", json!(1.5)),
-            40002,
-            "data[0].event_time",
-        ),
+        (with(&event, "/event_time", json!(1.5)), 40002, "data[0].event_time"),
         (
             with(&event, "/event_id", json!(273_196)),
             40002,
             "data[0].event_id: not a valid string",
         ),
-        (
-            with(&event, "/context", json!({})),
-            40002,
-            "data[0].context",
-        ),
-        (
-            with(&event, "/page/url", Value::Null),
-            40002,
-            "data[0].page.url",
-        ),
+        (with(&event, "/context", json!({})), 40002, "data[0].context"),
+        (with(&event, "/page/url", Value::Null), 40002, "data[0].page.url"),
         (
             with(&event, "/user/phone_number", json!(HASH)),
             40002,
@@ -140,15 +123,9 @@ fn what_is_wrong_is_refused_with_tiktoks_code_behind_a_200() {
     for (event, code, message) in table {
         let handled = request(std::slice::from_ref(&event)).send(&world(json!({})));
         let answer = body(&handled);
-        assert_eq!(
-            (handled.answer.status, &answer["code"]),
-            (200, &json!(code)),
-            "{event}"
-        );
+        assert_eq!((handled.answer.status, &answer["code"]), (200, &json!(code)), "{event}");
         assert!(
-            answer["message"]
-                .as_str()
-                .is_some_and(|text| text.contains(message)),
+            answer["message"].as_str().is_some_and(|text| text.contains(message)),
             "{answer}"
         );
     }
@@ -158,24 +135,13 @@ fn what_is_wrong_is_refused_with_tiktoks_code_behind_a_200() {
 fn one_bad_event_costs_the_whole_request_and_is_named() {
     let world = world(json!({}));
 
-    let handled = request(&[
-        purchase(),
-        with(&purchase(), "/event_id", json!(1)),
-        purchase(),
-    ])
-    .send(&world);
+    let handled = request(&[purchase(), with(&purchase(), "/event_id", json!(1)), purchase()]).send(&world);
 
     assert_eq!(
         body(&handled)["message"],
         "Invalid value for data[1].event_id: not a valid string."
     );
-    assert_eq!(
-        world
-            .ledger()
-            .totals(Platform::Tiktok, PIXEL)
-            .events_accepted,
-        0
-    );
+    assert_eq!(world.ledger().totals(Platform::Tiktok, PIXEL).events_accepted, 0);
 }
 
 #[test]
@@ -223,8 +189,7 @@ fn the_token_stands_bare_in_its_header() {
     ];
 
     for (login, code) in table {
-        let handled =
-            Trial::json(PATH, login, &envelope(&[purchase()])).send(&world(state.clone()));
+        let handled = Trial::json(PATH, login, &envelope(&[purchase()])).send(&world(state.clone()));
         assert_eq!(
             (handled.answer.status, &body(&handled)["code"]),
             (200, &json!(code)),
@@ -252,10 +217,7 @@ fn copies_count_once_within_two_days() {
     request(&[purchase()]).at(48 * 3600).send(&world);
 
     let totals = world.ledger().totals(Platform::Tiktok, PIXEL).clone();
-    assert_eq!(
-        (totals.events_accepted, totals.counted, totals.duplicates),
-        (4, 3, 1)
-    );
+    assert_eq!((totals.events_accepted, totals.counted, totals.duplicates), (4, 3, 1));
 }
 
 #[test]
@@ -265,11 +227,7 @@ fn test_events_are_shown_and_not_counted() {
     Trial::json(
         PATH,
         LOGIN,
-        &with(
-            &envelope(&[purchase()]),
-            "/test_event_code",
-            json!("TEST123"),
-        ),
+        &with(&envelope(&[purchase()]), "/test_event_code", json!("TEST123")),
     )
     .send(&world);
 

@@ -34,10 +34,7 @@ pub fn check(user: &Map<String, Value>, strict: bool) -> Result<bool, Problem> {
         let name = key.as_str();
         let field = || format!("user.{name}");
         if HASHED_LISTS.contains(&name) {
-            for value in value
-                .as_array()
-                .map_or(std::slice::from_ref(value), Vec::as_slice)
-            {
+            for value in value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice) {
                 warned |= check_hash(value, field)?;
             }
         } else if HASHED.contains(&name) {

@@ -17,18 +17,10 @@ fn an_event_that_is_right_is_queued() {
     let table = [
         event(),
         with(&event(), "/userData", Value::Null),
-        with(
-            &event(),
-            "/adIdentifiers",
-            json!({"gbraid": "g", "wbraid": "w"}),
-        ),
+        with(&event(), "/adIdentifiers", json!({"gbraid": "g", "wbraid": "w"})),
         with(&event(), "/conversionValue", json!(0)),
         with(&event(), "/conversionValue", json!("12.5")),
-        with(
-            &event(),
-            "/eventTimestamp",
-            json!("2026-11-20T10:00:00.123+05:30"),
-        ),
+        with(&event(), "/eventTimestamp", json!("2026-11-20T10:00:00.123+05:30")),
         with(&event(), "/userData/userIdentifiers", json!([address])),
         with(&event(), "/transactionId", Value::Null),
     ];
@@ -36,9 +28,7 @@ fn an_event_that_is_right_is_queued() {
     for event in table {
         let answer = send_ingest(&world(json!({})), &ingest(std::slice::from_ref(&event)));
         assert!(
-            answer["requestId"]
-                .as_str()
-                .is_some_and(|id| id.starts_with("t-")),
+            answer["requestId"].as_str().is_some_and(|id| id.starts_with("t-")),
             "{event}: {answer}"
         );
     }
@@ -60,12 +50,7 @@ fn an_event_that_is_wrong_is_named_with_its_reason() {
             "event_timestamp",
             "EVENT_TIME_INVALID",
         ),
-        (
-            "/eventSource",
-            Value::Null,
-            "event_source",
-            "REQUIRED_FIELD_MISSING",
-        ),
+        ("/eventSource", Value::Null, "event_source", "REQUIRED_FIELD_MISSING"),
         (
             "/destinationReferences",
             Value::Null,
@@ -78,12 +63,7 @@ fn an_event_that_is_wrong_is_named_with_its_reason() {
             "destination_references[0]",
             "INVALID_DESTINATION",
         ),
-        (
-            "/currency",
-            json!("eur"),
-            "currency",
-            "INVALID_CURRENCY_CODE",
-        ),
+        ("/currency", json!("eur"), "currency", "INVALID_CURRENCY_CODE"),
         (
             "/transactionId",
             json!("x".repeat(65)),
@@ -126,11 +106,7 @@ fn an_event_that_is_wrong_is_named_with_its_reason() {
         let world = world(json!({}));
         let answer = send_ingest(&world, &ingest(&[event(), with(&event(), pointer, value)]));
         let violations = &answer["error"]["details"][2]["fieldViolations"];
-        assert_eq!(
-            violations[0]["field"],
-            format!("events.events[1].{field}"),
-            "{answer}"
-        );
+        assert_eq!(violations[0]["field"], format!("events.events[1].{field}"), "{answer}");
         assert_eq!(violations[0]["reason"], reason);
         assert_eq!(totals(&world).0, 0);
     }
@@ -138,21 +114,14 @@ fn an_event_that_is_wrong_is_named_with_its_reason() {
 
 #[test]
 fn an_event_without_identifiers_is_refused() {
-    let bare = with(
-        &with(&event(), "/userData", Value::Null),
-        "/adIdentifiers",
-        Value::Null,
-    );
+    let bare = with(&with(&event(), "/userData", Value::Null), "/adIdentifiers", Value::Null);
 
     let answer = send_ingest(&world(json!({})), &ingest(&[bare]));
 
     let violation = &answer["error"]["details"][2]["fieldViolations"][0];
     assert_eq!(
         (&violation["field"], &violation["reason"]),
-        (
-            &json!("events.events[0]"),
-            &json!("NO_IDENTIFIERS_PROVIDED")
-        )
+        (&json!("events.events[0]"), &json!("NO_IDENTIFIERS_PROVIDED"))
     );
 }
 
@@ -174,11 +143,7 @@ fn a_request_that_is_not_the_message_is_refused() {
             "events[0].transaction_id",
         ),
         (
-            with(
-                &good,
-                "/events/0/eventTimestamp",
-                json!("2026-11-20 10:00:00+00:00"),
-            ),
+            with(&good, "/events/0/eventTimestamp", json!("2026-11-20 10:00:00+00:00")),
             "events[0].event_timestamp",
         ),
         (
@@ -186,11 +151,7 @@ fn a_request_that_is_not_the_message_is_refused() {
             "events[0].consent.ad_user_data",
         ),
         (
-            with(
-                &good,
-                "/events/0/userData/userIdentifiers/0/phoneNumber",
-                json!(HASH),
-            ),
+            with(&good, "/events/0/userData/userIdentifiers/0/phoneNumber", json!(HASH)),
             "oneof",
         ),
         (with(&good, "/encoding", json!("hex")), "encoding"),
@@ -243,11 +204,7 @@ fn destinations_and_limits_are_checked() {
             json!([destination.clone(), destination.clone()]),
             "DUPLICATE_DESTINATION_REFERENCE",
         ),
-        (
-            "/destinations",
-            json!(vec![destination; 11]),
-            "TOO_MANY_DESTINATIONS",
-        ),
+        ("/destinations", json!(vec![destination; 11]), "TOO_MANY_DESTINATIONS"),
         ("/destinations", json!([]), "REQUIRED_FIELD_MISSING"),
         ("/events", json!([]), "REQUIRED_FIELD_MISSING"),
         ("/events", json!(vec![event(); 2001]), "TOO_MANY_EVENTS"),
@@ -255,8 +212,7 @@ fn destinations_and_limits_are_checked() {
     ];
 
     for (pointer, value, reason) in table {
-        let verdict =
-            Trial::json(INGEST, LOGIN, &with(&good, pointer, value)).verdict(&world(state.clone()));
+        let verdict = Trial::json(INGEST, LOGIN, &with(&good, pointer, value)).verdict(&world(state.clone()));
         assert_eq!(verdict, (400, reason.to_owned()), "{pointer}");
     }
 }
@@ -280,11 +236,7 @@ fn scope_token_and_manager_are_checked() {
         },
         "google": {"customers": {CUSTOMER: {"managers": ["9876543210"]}}},
     });
-    let unmanaged = with(
-        &ingest(&[event()]),
-        "/destinations/0/loginAccount",
-        Value::Null,
-    );
+    let unmanaged = with(&ingest(&[event()]), "/destinations/0/loginAccount", Value::Null);
     let table = [
         (LOGIN, ingest(&[event()]), (200, "OK")),
         (
@@ -337,16 +289,9 @@ fn the_same_transaction_is_an_adjustment_and_counts_once() {
 fn a_dry_run_is_checked_and_not_counted() {
     let world = world(json!({}));
 
-    let answer = send_ingest(
-        &world,
-        &with(&ingest(&[event()]), "/validateOnly", json!(true)),
-    );
+    let answer = send_ingest(&world, &with(&ingest(&[event()]), "/validateOnly", json!(true)));
 
-    assert!(
-        answer["requestId"]
-            .as_str()
-            .is_some_and(|id| id.starts_with("v-"))
-    );
+    assert!(answer["requestId"].as_str().is_some_and(|id| id.starts_with("v-")));
     assert_eq!(totals(&world).0, 0);
     assert_eq!(status(&world, &answer, 0).0, 400);
 }
@@ -356,9 +301,7 @@ fn status(world: &World, ingested: &Value, seconds_later: i64) -> (u16, Value) {
         "/v1/requestStatus:retrieve?requestId={}",
         ingested["requestId"].as_str().unwrap()
     );
-    let handled = Trial::json(&path, LOGIN, &Value::Null)
-        .at(seconds_later)
-        .send(world);
+    let handled = Trial::json(&path, LOGIN, &Value::Null).at(seconds_later).send(world);
     (handled.answer.status, body(&handled))
 }
 
@@ -382,11 +325,7 @@ fn a_receipt_tells_counts_by_reason_after_a_while() {
         "/eventTimestamp",
         json!("2026-11-21T15:00:01Z"),
     );
-    let denied = with(
-        &of_click("o4", "x"),
-        "/consent/adUserData",
-        json!("CONSENT_DENIED"),
-    );
+    let denied = with(&of_click("o4", "x"), "/consent/adUserData", json!("CONSENT_DENIED"));
 
     let events = [event(), event(), of_click("o2", "missing"), young, denied];
     let ingested = send_ingest(&world, &ingest(&events));
@@ -432,8 +371,7 @@ fn a_project_has_a_quota_a_minute() {
     let world = world(json!({"google": {"requests_per_minute": 2}}));
     let trial = Trial::json(INGEST, LOGIN, &ingest(&[event()]));
 
-    let verdicts =
-        [0, 0, 0, 60].map(|seconds_later| trial.clone().at(seconds_later).verdict(&world).0);
+    let verdicts = [0, 0, 0, 60].map(|seconds_later| trial.clone().at(seconds_later).verdict(&world).0);
 
     assert_eq!(verdicts, [200, 200, 429, 200]);
 }

@@ -26,10 +26,7 @@ fn form(fields: &[(&str, &str)]) -> Trial {
     let body = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
         .finish();
-    let headers = vec![(
-        "content-type",
-        "application/x-www-form-urlencoded".to_owned(),
-    )];
+    let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
     Trial {
         path: "/token".to_owned(),
         headers,
@@ -107,11 +104,7 @@ fn token_requests_that_are_wrong_get_oauths_errors() {
         (refresh(), 200, "OK"),
         (with_field("client_secret", "wrong"), 401, "invalid_client"),
         (with_field("client_id", ""), 400, "invalid_request"),
-        (
-            with_field("grant_type", "password"),
-            400,
-            "unsupported_grant_type",
-        ),
+        (with_field("grant_type", "password"), 400, "unsupported_grant_type"),
         (
             with_field("scope", "https://www.googleapis.com/auth/datamanager"),
             400,
@@ -138,12 +131,7 @@ fn an_assertion_is_judged_by_its_claims() {
     };
     let table = [
         (HEADER.to_owned(), CLAIMS.to_owned(), 200, "OK"),
-        (
-            r#"{"alg":"HS256"}"#.to_owned(),
-            CLAIMS.to_owned(),
-            400,
-            "invalid_grant",
-        ),
+        (r#"{"alg":"HS256"}"#.to_owned(), CLAIMS.to_owned(), 400, "invalid_grant"),
         (
             HEADER.to_owned(),
             changed("aud", json!("https://example.com")),
@@ -162,24 +150,14 @@ fn an_assertion_is_judged_by_its_claims() {
             400,
             "invalid_grant",
         ),
-        (
-            HEADER.to_owned(),
-            changed("exp", json!(NOW)),
-            400,
-            "invalid_grant",
-        ),
+        (HEADER.to_owned(), changed("exp", json!(NOW)), 400, "invalid_grant"),
         (
             HEADER.to_owned(),
             changed("scope", json!("https://www.googleapis.com/auth/drive")),
             400,
             "invalid_scope",
         ),
-        (
-            HEADER.to_owned(),
-            changed("iss", Value::Null),
-            400,
-            "invalid_grant",
-        ),
+        (HEADER.to_owned(), changed("iss", Value::Null), 400, "invalid_grant"),
     ];
 
     for (header, claims, status, code) in table {
@@ -193,10 +171,7 @@ fn the_signature_counts_once_the_public_key_is_known() {
     let state = json!({"google": {"service_accounts": {"relay@project-1.iam.gserviceaccount.com": PUBLIC_KEY}}});
     let forged = CLAIMS.replace("datamanager", "adwords");
 
-    assert_eq!(
-        assertion(HEADER, CLAIMS).verdict(&world(state.clone())).0,
-        200
-    );
+    assert_eq!(assertion(HEADER, CLAIMS).verdict(&world(state.clone())).0, 200);
     assert_eq!(
         assertion(HEADER, &forged).verdict(&world(state)),
         (400, "invalid_grant".to_owned())

@@ -32,21 +32,13 @@ fn rows_that_are_right_are_taken() {
         bare.clone(),
         with(&row(), "/gclid", Value::Null),
         with(&with(&bare, "/gclid", Value::Null), "/wbraid", json!("w")),
-        with(
-            &row(),
-            "/conversionDateTime",
-            json!("2026-11-20 10:00:00-05:30"),
-        ),
+        with(&row(), "/conversionDateTime", json!("2026-11-20 10:00:00-05:30")),
     ];
 
     for row in table {
-        let answer =
-            body(&Trial::json(UPLOAD, LOGIN, &upload(std::slice::from_ref(&row))).send(&allowed()));
+        let answer = body(&Trial::json(UPLOAD, LOGIN, &upload(std::slice::from_ref(&row))).send(&allowed()));
         assert_eq!(answer.get("partialFailureError"), None, "{row}: {answer}");
-        assert_eq!(
-            answer["results"][0]["conversionAction"],
-            row["conversionAction"]
-        );
+        assert_eq!(answer["results"][0]["conversionAction"], row["conversionAction"]);
     }
 }
 
@@ -54,11 +46,7 @@ fn rows_that_are_right_are_taken() {
 fn a_row_that_is_wrong_fails_alone_and_at_its_index() {
     let bare = with(&row(), "/userIdentifiers", Value::Null);
     let table = [
-        (
-            with(&row(), "/conversionAction", Value::Null),
-            "fieldError",
-            "REQUIRED",
-        ),
+        (with(&row(), "/conversionAction", Value::Null), "fieldError", "REQUIRED"),
         (
             with(&row(), "/conversionAction", json!("987")),
             "requestError",
@@ -75,11 +63,7 @@ fn a_row_that_is_wrong_fails_alone_and_at_its_index() {
             "INVALID_STRING_DATE_TIME_SECONDS_WITH_OFFSET",
         ),
         (
-            with(
-                &row(),
-                "/conversionDateTime",
-                json!("2026-12-20 10:00:00+00:00"),
-            ),
+            with(&row(), "/conversionDateTime", json!("2026-12-20 10:00:00+00:00")),
             "dateError",
             "LATER_THAN_MAXIMUM_DATE",
         ),
@@ -103,11 +87,7 @@ fn a_row_that_is_wrong_fails_alone_and_at_its_index() {
             "conversionUploadError",
             "GBRAID_WBRAID_BOTH_SET",
         ),
-        (
-            with(&bare, "/gbraid", json!("g")),
-            "fieldError",
-            "VALUE_MUST_BE_UNSET",
-        ),
+        (with(&bare, "/gbraid", json!("g")), "fieldError", "VALUE_MUST_BE_UNSET"),
         (
             with(&with(&row(), "/gclid", Value::Null), "/wbraid", json!("w")),
             "fieldError",
@@ -115,11 +95,7 @@ fn a_row_that_is_wrong_fails_alone_and_at_its_index() {
         ),
         (with(&bare, "/gclid", Value::Null), "fieldError", "REQUIRED"),
         (
-            with(
-                &row(),
-                "/userIdentifiers",
-                json!(vec![json!({"hashedEmail": HASH}); 6]),
-            ),
+            with(&row(), "/userIdentifiers", json!(vec![json!({"hashedEmail": HASH}); 6])),
             "collectionSizeError",
             "TOO_MANY",
         ),
@@ -129,11 +105,7 @@ fn a_row_that_is_wrong_fails_alone_and_at_its_index() {
             "INVALID_USER_IDENTIFIER",
         ),
         (
-            with(
-                &row(),
-                "/userIdentifiers/0",
-                json!({"addressInfo": {"city": "x"}}),
-            ),
+            with(&row(), "/userIdentifiers/0", json!({"addressInfo": {"city": "x"}})),
             "conversionUploadError",
             "UNSUPPORTED_USER_IDENTIFIER",
         ),
@@ -188,17 +160,9 @@ fn clicks_and_actions_decide_about_rows() {
         json!("2026-11-21 15:00:01+00:00"),
     );
     let rows = [
-        with(
-            &with(&row(), "/orderId", json!("a")),
-            "/gclid",
-            json!("missing"),
-        ),
+        with(&with(&row(), "/orderId", json!("a")), "/gclid", json!("missing")),
         with(&young, "/orderId", json!("b")),
-        with(
-            &row(),
-            "/conversionAction",
-            json!("customers/1/conversionActions/1"),
-        ),
+        with(&row(), "/conversionAction", json!("customers/1/conversionActions/1")),
     ];
 
     let answer = body(&Trial::json(UPLOAD, LOGIN, &upload(&rows)).send(&world));
@@ -212,11 +176,7 @@ fn clicks_and_actions_decide_about_rows() {
         .collect();
     assert_eq!(
         values,
-        [
-            "EVENT_NOT_FOUND",
-            "TOO_RECENT_EVENT",
-            "NO_CONVERSION_ACTION_FOUND"
-        ]
+        ["EVENT_NOT_FOUND", "TOO_RECENT_EVENT", "NO_CONVERSION_ACTION_FOUND"]
     );
 }
 
@@ -347,14 +307,7 @@ fn upload_requests_that_are_wrong_are_refused_whole() {
 fn a_dry_run_of_an_upload_has_no_results() {
     let world = allowed();
 
-    let answer = body(
-        &Trial::json(
-            UPLOAD,
-            LOGIN,
-            &with(&upload(&[row()]), "/validateOnly", json!(true)),
-        )
-        .send(&world),
-    );
+    let answer = body(&Trial::json(UPLOAD, LOGIN, &with(&upload(&[row()]), "/validateOnly", json!(true))).send(&world));
 
     assert_eq!(answer, json!({}));
     assert_eq!(totals(&world).0, 0);

@@ -24,14 +24,8 @@ async fn a_reset_before_counts_nothing_and_answers_nothing() {
 
     let (received, end) = meta(&simulator, DATASET, &[meta_event("o1")]).bytes_until_the_end();
 
-    assert_eq!(
-        (received, end),
-        (Vec::new(), Some(ErrorKind::ConnectionReset))
-    );
-    assert_eq!(
-        simulator.counts().await.of("meta", DATASET).events_accepted,
-        0
-    );
+    assert_eq!((received, end), (Vec::new(), Some(ErrorKind::ConnectionReset)));
+    assert_eq!(simulator.counts().await.of("meta", DATASET).events_accepted, 0);
     let request = simulator.requests().await.pop().unwrap();
     assert_eq!(
         (request.status, request.fault.as_deref(), request.events),
@@ -48,10 +42,7 @@ async fn a_reset_after_counts_and_answers_nothing() {
 
     let (received, end) = meta(&simulator, DATASET, &[meta_event("o1")]).bytes_until_the_end();
 
-    assert_eq!(
-        (received, end),
-        (Vec::new(), Some(ErrorKind::ConnectionReset))
-    );
+    assert_eq!((received, end), (Vec::new(), Some(ErrorKind::ConnectionReset)));
     assert_eq!(simulator.counts().await.of("meta", DATASET).counted, 1);
     assert_eq!(simulator.requests().await[0].status, None);
 }
@@ -68,10 +59,7 @@ async fn what_is_sent_again_after_a_reset_counts_once() {
     assert_eq!(batch.answer().await.0, 200);
 
     let totals = simulator.counts().await.of("meta", DATASET);
-    assert_eq!(
-        (totals.events_accepted, totals.counted, totals.duplicates),
-        (4, 2, 2)
-    );
+    assert_eq!((totals.events_accepted, totals.counted, totals.duplicates), (4, 2, 2));
     let events = simulator.events("meta", DATASET).await;
     let seen: Vec<_> = events
         .iter()
@@ -98,21 +86,12 @@ async fn one_bad_event_costs_the_whole_batch() {
     let mut bad = meta_event("o2");
     bad["user_data"] = json!({});
 
-    let (status, answer) = meta(&simulator, DATASET, &[meta_event("o1"), bad])
-        .json()
-        .await;
+    let (status, answer) = meta(&simulator, DATASET, &[meta_event("o1"), bad]).json().await;
 
-    assert_eq!(
-        (status, &answer["error"]["error_subcode"]),
-        (400, &json!(2_804_050))
-    );
+    assert_eq!((status, &answer["error"]["error_subcode"]), (400, &json!(2_804_050)));
     let totals = simulator.counts().await.of("meta", DATASET);
     assert_eq!(
-        (
-            totals.requests,
-            totals.refused_requests,
-            totals.events_accepted
-        ),
+        (totals.requests, totals.refused_requests, totals.events_accepted),
         (1, 1, 0)
     );
     let request = simulator.requests().await.pop().unwrap();
@@ -131,16 +110,9 @@ async fn a_slow_request_is_counted_long_before_its_answer() {
         .set_faults(json!([{"fault": {"kind": "slow", "milliseconds": 600_000}}]))
         .await;
 
-    let waiting = tokio::spawn(
-        meta(&simulator, DATASET, &[meta_event("o1")])
-            .request()
-            .send(),
-    );
+    let waiting = tokio::spawn(meta(&simulator, DATASET, &[meta_event("o1")]).request().send());
 
-    assert_eq!(
-        first_request(&simulator).await.fault.as_deref(),
-        Some("slow")
-    );
+    assert_eq!(first_request(&simulator).await.fault.as_deref(), Some("slow"));
     assert!(!waiting.is_finished());
     assert_eq!(simulator.counts().await.of("meta", DATASET).counted, 1);
 }
@@ -148,20 +120,11 @@ async fn a_slow_request_is_counted_long_before_its_answer() {
 #[tokio::test]
 async fn a_hanging_request_counts_nothing() {
     let simulator = Simulator::start();
-    simulator
-        .set_faults(json!([{"fault": {"kind": "hang"}}]))
-        .await;
+    simulator.set_faults(json!([{"fault": {"kind": "hang"}}])).await;
 
-    let waiting = tokio::spawn(
-        meta(&simulator, DATASET, &[meta_event("o1")])
-            .request()
-            .send(),
-    );
+    let waiting = tokio::spawn(meta(&simulator, DATASET, &[meta_event("o1")]).request().send());
 
-    assert_eq!(
-        first_request(&simulator).await.fault.as_deref(),
-        Some("hang")
-    );
+    assert_eq!(first_request(&simulator).await.fault.as_deref(), Some("hang"));
     assert!(!waiting.is_finished());
     assert_eq!(simulator.counts().await.of("meta", DATASET).requests, 0);
 }
@@ -175,17 +138,13 @@ async fn first_request(simulator: &Simulator) -> LoggedRequest {
             }
         }
     };
-    tokio::time::timeout(DEADLINE, noted)
-        .await
-        .expect("a request arrives")
+    tokio::time::timeout(DEADLINE, noted).await.expect("a request arrives")
 }
 
 #[tokio::test]
 async fn a_truncated_answer_is_half_a_json_and_counted() {
     let simulator = Simulator::start();
-    simulator
-        .set_faults(json!([{"fault": {"kind": "truncate"}}]))
-        .await;
+    simulator.set_faults(json!([{"fault": {"kind": "truncate"}}])).await;
 
     let (status, body) = tiktok(&simulator).answer().await;
 
@@ -209,14 +168,8 @@ async fn a_fault_hits_only_the_account_the_token_or_the_event_that_it_names() {
         .await;
     let status = async |send: PlatformRequest<'_>| send.answer().await.0;
 
-    assert_eq!(
-        status(meta(&simulator, "111", &[meta_event("o1")])).await,
-        503
-    );
-    assert_eq!(
-        status(meta(&simulator, "222", &[meta_event("o1")])).await,
-        200
-    );
+    assert_eq!(status(meta(&simulator, "111", &[meta_event("o1")])).await, 503);
+    assert_eq!(status(meta(&simulator, "222", &[meta_event("o1")])).await, 200);
     assert_eq!(status(tiktok(&simulator)).await, 200);
     assert_eq!(
         status(PlatformRequest {
@@ -227,29 +180,16 @@ async fn a_fault_hits_only_the_account_the_token_or_the_event_that_it_names() {
         504
     );
     assert_eq!(
-        status(meta(
-            &simulator,
-            "222",
-            &[meta_event("o8"), meta_event("o9")]
-        ))
-        .await,
+        status(meta(&simulator, "222", &[meta_event("o8"), meta_event("o9")])).await,
         200
     );
     assert_eq!(
-        status(meta(
-            &simulator,
-            "222",
-            &[meta_event("o8"), meta_event("o9")]
-        ))
-        .await,
+        status(meta(&simulator, "222", &[meta_event("o8"), meta_event("o9")])).await,
         502
     );
 
     simulator.clear_faults().await;
-    assert_eq!(
-        status(meta(&simulator, "111", &[meta_event("o1")])).await,
-        200
-    );
+    assert_eq!(status(meta(&simulator, "111", &[meta_event("o1")])).await, 200);
 }
 
 #[tokio::test]
@@ -332,22 +272,13 @@ async fn another_servers_answer_comes_before_or_after_the_platform_took_the_even
     let (status, page) = meta(&simulator, "2", &[meta_event("o1")]).answer().await;
 
     assert_eq!(
-        (
-            busy.status().as_u16(),
-            busy.headers()["retry-after"].as_bytes()
-        ),
+        (busy.status().as_u16(), busy.headers()["retry-after"].as_bytes()),
         (503, b"7".as_slice())
     );
     assert_eq!(busy.text().await.unwrap(), "busy");
     assert!(status == 502 && page.starts_with("<html>"));
     let counts = simulator.counts().await;
-    assert_eq!(
-        (
-            counts.of("meta", "1").counted,
-            counts.of("meta", "2").counted
-        ),
-        (0, 1)
-    );
+    assert_eq!((counts.of("meta", "1").counted, counts.of("meta", "2").counted), (0, 1));
 }
 
 #[tokio::test]
@@ -355,13 +286,9 @@ async fn a_token_can_be_revoked_and_made_good_again() {
     let simulator = Simulator::start();
     let send = meta(&simulator, DATASET, &[meta_event("o1")]);
 
-    simulator
-        .set_token("token-1", json!({"valid": false}))
-        .await;
+    simulator.set_token("token-1", json!({"valid": false})).await;
     assert_eq!(send.answer().await.0, 401);
-    simulator
-        .set_token("token-1", json!({"accounts": ["999"]}))
-        .await;
+    simulator.set_token("token-1", json!({"accounts": ["999"]})).await;
     assert_eq!(send.json().await.1["error"]["error_subcode"], 33);
     simulator.set_token("token-1", json!({"valid": true})).await;
     assert_eq!(send.answer().await.0, 200);
@@ -388,10 +315,7 @@ async fn google_gives_a_token_takes_an_event_and_tells_later() {
     let (_, ingested) = google(&simulator, token).json().await;
 
     let request_id = ingested["requestId"].as_str().unwrap();
-    let url = format!(
-        "{}/v1/requestStatus:retrieve?requestId={request_id}",
-        simulator.url()
-    );
+    let url = format!("{}/v1/requestStatus:retrieve?requestId={request_id}", simulator.url());
     let status: Value = client
         .get(url)
         .bearer_auth(token)
@@ -411,8 +335,7 @@ async fn google_gives_a_token_takes_an_event_and_tells_later() {
         json!([{"recordCount": "1", "reason": "PROCESSING_ERROR_REASON_TOO_RECENT_CLICK"}])
     );
     let (_, uploaded) = upload(&simulator).json().await;
-    let error =
-        uploaded.pointer("/partialFailureError/details/0/errors/0/errorCode/conversionUploadError");
+    let error = uploaded.pointer("/partialFailureError/details/0/errors/0/errorCode/conversionUploadError");
     assert_eq!(error, Some(&json!("TOO_RECENT_EVENT")));
     assert_eq!(simulator.counts().await.of("google", DATASET).counted, 0);
 }
@@ -435,18 +358,8 @@ async fn a_reset_puts_everything_back_to_the_start() {
 
     simulator.clear_faults().await;
     simulator.set_meta(json!({"waba_datasets": {}})).await;
-    assert_eq!(
-        meta(&simulator, DATASET, &[meta_event("o1")])
-            .answer()
-            .await
-            .0,
-        200
-    );
-    assert!(
-        simulator.events("meta", DATASET).await[0]
-            .first_body
-            .is_none()
-    );
+    assert_eq!(meta(&simulator, DATASET, &[meta_event("o1")]).answer().await.0, 200);
+    assert!(simulator.events("meta", DATASET).await[0].first_body.is_none());
     assert_eq!(
         meta(&simulator, DATASET, std::slice::from_ref(&messaging))
             .answer()
@@ -458,10 +371,7 @@ async fn a_reset_puts_everything_back_to_the_start() {
 
     simulator.reset().await;
     assert_eq!(simulator.counts().await.of("meta", DATASET).requests, 0);
-    assert_eq!(
-        meta(&simulator, DATASET, &[messaging]).answer().await.0,
-        200
-    );
+    assert_eq!(meta(&simulator, DATASET, &[messaging]).answer().await.0, 200);
     assert_eq!(tiktok(&simulator).json().await.1["code"], 40105);
     assert_eq!(
         meta(&simulator, "555", &[meta_event("o1")]).json().await.1["error"]["error_subcode"],

@@ -10,6 +10,8 @@ pub mod router;
 pub mod sender;
 mod trial;
 
+pub use directory::DirectoryWatch;
+
 /// An error with all its sources, for a log line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -2,9 +2,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -160,10 +158,7 @@ mod tests {
         for not_a_list in ["{}", "\"x\"", "7", "-7", "1.5", "true", "null"] {
             let body = format!("{{\"data\": {not_a_list}}}");
             assert!(
-                matches!(
-                    read(body.as_bytes(), "data").unwrap().items,
-                    Items::NotAList
-                ),
+                matches!(read(body.as_bytes(), "data").unwrap().items, Items::NotAList),
                 "{body}"
             );
         }

@@ -31,10 +31,7 @@ impl PlatformRequest<'_> {
 
     pub async fn json(&self) -> (u16, Value) {
         let (status, body) = self.answer().await;
-        (
-            status,
-            serde_json::from_str(&body).expect("the answer is JSON"),
-        )
+        (status, serde_json::from_str(&body).expect("the answer is JSON"))
     }
 
     pub fn request(&self) -> reqwest::RequestBuilder {

@@ -31,20 +31,10 @@ pub fn upload(world: &World, call: &Call, version: &str, customer: &str) -> Hand
     handled
 }
 
-<<<<<<< HEAD
 fn take(world: &World, call: &Call, version: &str, customer: &str, event_count: &mut usize) -> Result<Answer, Answer> {
-=======
-fn take(
-    world: &World,
-    call: &Call,
-    version: &str,
-    customer: &str,
-    event_count: &mut usize,
-) -> Result<Answer, Answer> {
     if !call.is_post {
         return Err(errors::not_found());
     }
->>>>>>> simulator
     let settings = world.settings();
     if !VERSIONS.contains(&version) {
         return Err(errors::ads_refused(400, "requestError", "UNSUPPORTED_VERSION", "v26"));

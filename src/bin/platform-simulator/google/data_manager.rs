@@ -53,19 +53,10 @@ pub fn request_status(world: &World, call: &Call) -> Answer {
     }
 }
 
-<<<<<<< HEAD
 fn take(world: &World, call: &Call, accounts: &mut Vec<String>, event_count: &mut usize) -> Result<Answer, Answer> {
-=======
-fn take(
-    world: &World,
-    call: &Call,
-    accounts: &mut Vec<String>,
-    event_count: &mut usize,
-) -> Result<Answer, Answer> {
     if !call.is_post {
         return Err(errors::not_found());
     }
->>>>>>> simulator
     let settings = world.settings();
     let caller = access::caller(world, &settings, call, DATA_MANAGER_SCOPE)?;
     access::charge(world, &settings.google, &caller.project, call.received_at).map_err(errors::resource_exhausted)?;
@@ -76,10 +67,7 @@ fn take(
 
     let mut found = Vec::new();
     let destinations = destination::read(&message.fields, &settings, &mut found);
-    let named: BTreeSet<&str> = destinations
-        .iter()
-        .map(|destination| destination.account)
-        .collect();
+    let named: BTreeSet<&str> = destinations.iter().map(|destination| destination.account).collect();
     accounts.extend(named.into_iter().map(str::to_owned));
     if !destinations
         .iter()

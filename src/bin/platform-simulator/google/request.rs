@@ -31,39 +31,11 @@ pub fn read<'a>(schema: &Schema, body: &'a [u8], items_name: &str) -> Result<Mes
         }])
     })?;
     let mut found = Vec::new();
-<<<<<<< HEAD
-    for (name, raw) in members {
-        let place = Place::Field(&Place::Root, &name);
-        let Some(of_type) = schema.field_type(&schema.root, &name) else {
-            found.push(Schema::unknown_field(&name, Place::Root));
-            continue;
-        };
-        match batch::elements(raw) {
-            Some(elements) if name == items => {
-                message.items = elements
-                    .into_iter()
-                    .map(|raw| Item {
-                        value: batch::value(raw),
-                        text: raw.get(),
-                    })
-                    .collect();
-                for (index, item) in message.items.iter().enumerate() {
-                    let element = of_type.trim_matches(['[', ']']);
-                    schema.check(element, &item.value, Place::Index(&place, index), &mut found);
-                }
-            }
-            _ => {
-                let value = batch::value(raw);
-                schema.check(of_type, &value, place, &mut found);
-                message.fields.insert(name, value);
-            }
-=======
     for (name, value) in &batch.fields {
         let place = Place::Field(&Place::Root, name);
         match schema.field_type(&schema.root, name) {
             Some(of_type) => schema.check(of_type, value, place, &mut found),
             None => found.push(Schema::unknown_field(name, Place::Root)),
->>>>>>> simulator
         }
     }
     let place = Place::Field(&Place::Root, items_name);
@@ -87,12 +59,7 @@ pub fn read<'a>(schema: &Schema, body: &'a [u8], items_name: &str) -> Result<Mes
         .unwrap_or_default()
         .trim_matches(['[', ']']);
     for (index, item) in items.iter().enumerate() {
-        schema.check(
-            item_type,
-            &item.value,
-            Place::Index(&place, index),
-            &mut found,
-        );
+        schema.check(item_type, &item.value, Place::Index(&place, index), &mut found);
     }
     if found.is_empty() {
         Ok(Message {

@@ -90,9 +90,6 @@ impl Schema {
         Mismatch { path, description }
     }
 
-<<<<<<< HEAD
-    fn check_message(&self, message: &str, value: &Value, place: Place<'_>, found: &mut Vec<Mismatch>) {
-=======
     /// Tells of a single value where there should be a list.
     pub fn not_a_list(place: Place<'_>) -> Mismatch {
         let path = place.to_string();
@@ -100,14 +97,7 @@ impl Schema {
         Mismatch { path, description }
     }
 
-    fn check_message(
-        &self,
-        message: &str,
-        value: &Value,
-        place: Place<'_>,
-        found: &mut Vec<Mismatch>,
-    ) {
->>>>>>> simulator
+    fn check_message(&self, message: &str, value: &Value, place: Place<'_>, found: &mut Vec<Mismatch>) {
         let Some(object) = value.as_object() else {
             found.push(invalid(place, message));
             return;

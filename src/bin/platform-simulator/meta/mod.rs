@@ -75,17 +75,10 @@ fn take(
         Access::NotForAccount => return Err(errors::no_access(dataset)),
     }
 
-<<<<<<< HEAD
-    let members = members.map_err(|error| errors::refused(&Problem::field("body", "must be a JSON object"), error))?;
-=======
     let refused = |problem: &Problem| errors::refused(problem, "request");
     let batch = batch.map_err(|_| refused(&Problem::field("body", "must be a JSON object")))?;
->>>>>>> simulator
     if !call.has_content_type("application/json") {
-        return Err(refused(&Problem::field(
-            "content-type",
-            "must be application/json",
-        )));
+        return Err(refused(&Problem::field("content-type", "must be application/json")));
     }
     check_fields(&batch.fields, world.options.strict).map_err(|problem| refused(&problem))?;
     let texts = events_of(batch.items).map_err(|problem| refused(&problem))?;
@@ -139,17 +132,7 @@ fn token(call: &Call, batch: Option<&Batch<'_>>) -> Option<String> {
     call.bearer()
         .map(str::to_owned)
         .or_else(|| call.query_value("access_token"))
-<<<<<<< HEAD
-        .or_else(|| batch::value(members?.get("access_token")?).as_str().map(str::to_owned))
-=======
-        .or_else(|| {
-            batch?
-                .fields
-                .get("access_token")?
-                .as_str()
-                .map(str::to_owned)
-        })
->>>>>>> simulator
+        .or_else(|| batch?.fields.get("access_token")?.as_str().map(str::to_owned))
 }
 
 fn major_version(version: &str) -> Option<u32> {
@@ -158,17 +141,9 @@ fn major_version(version: &str) -> Option<u32> {
     major.parse().ok()
 }
 
-<<<<<<< HEAD
-fn check_envelope(members: &Members<'_>, rules: &Rules<'_>) -> Result<(), Problem> {
-    if let Some(unknown) = members.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
-        && rules.strict
-=======
 fn check_fields(fields: &Map<String, Value>, strict: bool) -> Result<(), Problem> {
-    if let Some(unknown) = fields
-        .keys()
-        .find(|key| !REQUEST_KEYS.contains(&key.as_str()))
+    if let Some(unknown) = fields.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
         && strict
->>>>>>> simulator
     {
         return Err(Problem::field(unknown, "is not a parameter of this edge"));
     }
@@ -180,16 +155,6 @@ fn check_fields(fields: &Map<String, Value>, strict: bool) -> Result<(), Problem
             return Err(Problem::field(key, "must be a non-empty string"));
         }
     }
-<<<<<<< HEAD
-    let data = members
-        .get("data")
-        .ok_or_else(|| Problem::field("data", "is required"))?;
-    match batch::elements(data).map(|events| events.len()) {
-        None => Err(Problem::field("data", "must be an array")),
-        Some(0) => Err(Problem::field("data", "must not be empty")),
-        Some(count) if count > MOST_EVENTS => Err(Problem::field("data", "must hold at most 1000 events")),
-        Some(_) => Ok(()),
-=======
     Ok(())
 }
 
@@ -197,14 +162,11 @@ fn events_of(items: Items<'_>) -> Result<Vec<&RawValue>, Problem> {
     match items {
         Items::Absent => Err(Problem::field("data", "is required")),
         Items::NotAList => Err(Problem::field("data", "must be an array")),
-        Items::List(events) if events.is_empty() => {
-            Err(Problem::field("data", "must not be empty"))
-        }
+        Items::List(events) if events.is_empty() => Err(Problem::field("data", "must not be empty")),
         Items::List(events) if events.len() > MOST_EVENTS => {
             Err(Problem::field("data", "must hold at most 1000 events"))
         }
         Items::List(events) => Ok(events),
->>>>>>> simulator
     }
 }
 

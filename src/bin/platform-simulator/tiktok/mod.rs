@@ -20,12 +20,7 @@ use errors::Problem;
 use event::{Checked, Rules, Source};
 
 const MOST_EVENTS: usize = 1000;
-const REQUEST_KEYS: [&str; 4] = [
-    "event_source",
-    "event_source_id",
-    "test_event_code",
-    "partner_name",
-];
+const REQUEST_KEYS: [&str; 4] = ["event_source", "event_source_id", "test_event_code", "partner_name"];
 
 /// Answers one request to track events.
 pub fn answer(world: &World, call: &Call) -> Handled {
@@ -120,22 +115,8 @@ fn text(fields: &Map<String, Value>, key: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-<<<<<<< HEAD
-fn text(members: &Members<'_>, key: &str) -> Option<String> {
-    match batch::value(members.get(key)?) {
-        Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
-    }
-}
-
-fn check_envelope(members: &Members<'_>, strict: bool) -> Result<Source, Problem> {
-    if let Some(unknown) = members.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
-=======
 fn check_fields(fields: &Map<String, Value>, strict: bool) -> Result<Source, Problem> {
-    if let Some(unknown) = fields
-        .keys()
-        .find(|key| !REQUEST_KEYS.contains(&key.as_str()))
->>>>>>> simulator
+    if let Some(unknown) = fields.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
         && strict
     {
         return Err(Problem::param(unknown, "unknown field"));
@@ -161,9 +142,7 @@ fn check_fields(fields: &Map<String, Value>, strict: bool) -> Result<Source, Pro
 fn events_of(items: Items<'_>) -> Result<Vec<&RawValue>, Problem> {
     match items {
         Items::Absent | Items::NotAList => Err(Problem::param("data", "not a valid list")),
-        Items::List(events) if events.is_empty() => {
-            Err(Problem::param("data", "must not be empty"))
-        }
+        Items::List(events) if events.is_empty() => Err(Problem::param("data", "must not be empty")),
         Items::List(events) if events.len() > MOST_EVENTS => Err(Problem::TooManyEvents),
         Items::List(events) => Ok(events),
     }

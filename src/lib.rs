@@ -7,5 +7,6 @@ pub mod config;
 pub mod domain;
 pub mod platform;
 pub mod roles;
+pub mod secrets;
 pub mod store;
 pub mod wire;

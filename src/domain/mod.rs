@@ -16,6 +16,7 @@ pub mod platform;
 pub mod record;
 pub mod redact;
 pub mod retry;
+pub mod secret;
 pub mod state;
 
 pub use account::{Account, Client, Login, Mode};

@@ -7,3 +7,5 @@ mod schema;
 mod directory;
 #[path = "accounts/pauses.rs"]
 mod pauses;
+#[path = "accounts/sealed.rs"]
+mod sealed;

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use super::admin;
 use crate::{
     broker::{Broker, BrokerSettings, topology::Topology},
-    config::{Config, PlatformsConfig},
+    config::{Config, PlatformsConfig, ProcessEnvironment},
     domain::{Platform, search_key::SearchKeys},
     http::Http,
     platform::Endpoints,
@@ -23,7 +23,7 @@ use crate::{
         router::{self, Inbound},
         sender,
     },
-    secrets::Secrets,
+    secrets::{SecretPlaces, Secrets},
     shutdown::Shutdown,
     store::{Store, StoreSettings},
     telemetry,
@@ -135,7 +135,7 @@ async fn build(config: &Config, readiness: Readiness) -> anyhow::Result<Context>
         .iter()
         .map(|key| key.expose_secret().as_bytes().to_vec())
         .collect();
-    let secrets = secrets(config, &store)?;
+    let secrets = secrets(config, &store);
     Ok(Context {
         credentials: Credentials::new(secrets, http.clone(), endpoints.clone()),
         store,
@@ -150,8 +150,13 @@ async fn build(config: &Config, readiness: Readiness) -> anyhow::Result<Context>
     })
 }
 
-fn secrets(_config: &Config, _store: &Store) -> anyhow::Result<Secrets> {
-    Ok(Secrets)
+fn secrets(config: &Config, store: &Store) -> Secrets {
+    Secrets::new(SecretPlaces {
+        environment: Arc::new(ProcessEnvironment),
+        vault: config.vault.clone(),
+        sealed: Arc::new(store.clone()),
+        seal_key: config.keys.seal.clone(),
+    })
 }
 
 /// Waits for Postgres to answer; a database that answers and lacks tables is an error that says what to do.

@@ -17,6 +17,7 @@ pub mod record;
 pub mod redact;
 pub mod retry;
 pub mod search_key;
+pub mod secret;
 pub mod state;
 
 pub use account::{Account, Client, Login, Mode};

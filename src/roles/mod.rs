@@ -7,6 +7,7 @@ pub mod directory;
 pub mod keeper;
 pub mod messages;
 pub mod router;
+mod sealed;
 pub mod sender;
 mod trial;
 

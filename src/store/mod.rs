@@ -8,6 +8,7 @@ pub mod pool;
 pub mod routing;
 mod row;
 mod rows;
+mod sealed;
 pub mod sending;
 pub mod trials;
 

@@ -58,6 +58,22 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
+    /// The error and all its causes in one line, for the log.
+    pub fn in_full(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(source) = cause {
+            let text = source.to_string();
+            // lapin's errors repeat their cause in their own text.
+            if !line.ends_with(&text) {
+                line.push_str(": ");
+                line.push_str(&text);
+            }
+            cause = source.source();
+        }
+        line
+    }
+
     /// Sorts lapin's error: a reply of the broker, or a failure underneath.
     pub(super) fn from_lapin(doing: impl Into<String>, error: lapin::Error) -> Self {
         match reply(&error) {
@@ -79,21 +95,6 @@ pub(super) fn reply(error: &lapin::Error) -> Option<(u16, String)> {
     match error.kind() {
         ErrorKind::ProtocolError(reply) => Some((reply.get_id(), reply.get_message().to_string())),
         _ => None,
-    }
-}
-
-/// Waits for the broker's answer, but not for ever: every wait of this module goes through here.
-pub(super) async fn within<T>(
-    limit: Duration,
-    doing: &str,
-    answer: impl Future<Output = lapin::Result<T>>,
-) -> Result<T, BrokerError> {
-    match tokio::time::timeout(limit, answer).await {
-        Ok(answer) => answer.map_err(|error| BrokerError::from_lapin(doing, error)),
-        Err(_) => Err(BrokerError::TimedOut {
-            doing: doing.to_owned(),
-            after: limit,
-        }),
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
     lane::{Job, Lane, WINDOW_MESSAGES},
     link::LinkWatch,
     message::Outgoing,
+    patience,
     reconnect::Pauses,
     window::Fate,
 };
@@ -65,11 +66,11 @@ impl Publisher {
 
     /// Publishes all messages; `Ok` only when a queue holds every one of them.
     ///
-    /// What is nacked or without an answer is published again, under the same message ID, until `patience` is over: so a message may
-    /// arrive twice, and one named in the failure may have arrived. What no retry can help (a missing exchange, no permission, no
-    /// queue bound) fails at once, but the others are still seen through.
+    /// What is nacked or without an answer is published again, under the same message ID, until `patience` is over: so
+    /// a message may arrive twice, and one named in the failure may have arrived. What no retry can help (a missing
+    /// exchange, no permission, no queue bound) fails at once, but the others are still seen through.
     pub async fn publish(&self, messages: Vec<Outgoing>, patience: Duration) -> Result<(), PublishFailure> {
-        let deadline = Instant::now() + patience;
+        let deadline = patience::deadline(patience);
         let messages: Arc<[Outgoing]> = messages.into();
         let mut open: Vec<usize> = (0..messages.len()).collect();
         let mut hopeless = Vec::new();

@@ -251,6 +251,11 @@ async fn an_intake_waits_for_its_queue_and_outlives_its_deletion() {
     let error = broker.queue_depth("q").await.unwrap_err();
     assert!(matches!(error, BrokerError::Refused { code: 404, .. }), "{error:?}");
 
+    eventually("the problem is told", async || {
+        intake.problem().is_some_and(|problem| problem.contains("no queue 'q'"))
+    })
+    .await;
+
     world.queue("q", json!({})).await;
     let publisher = broker.publisher("test");
     publisher.publish(vec![message("q", "first")], MINUTE).await.unwrap();
@@ -265,6 +270,7 @@ async fn an_intake_waits_for_its_queue_and_outlives_its_deletion() {
     publisher.publish(vec![message("q", "second")], MINUTE).await.unwrap();
     let second = take(&mut intake, 1).await.remove(0);
     assert_eq!(id(&second), "second");
+    assert_eq!(intake.problem(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use conversion_relay::broker::{PublishCause, topology};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{DEADLINE, World, connected, eventually, from, message, take, to_exchange};
+use crate::world::{DEADLINE, World, connected, eventually, everything_logged, from, message, take, to_exchange};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -202,4 +202,25 @@ async fn after_close_a_publish_says_so() {
 
     let failure = publisher.publish(vec![message("q", 2)], MINUTE).await.unwrap_err();
     assert_eq!(failure.cause, PublishCause::Closed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_returned_message_leaves_no_trace_of_its_body_in_the_log() {
+    let written = everything_logged();
+    let world = World::new().await;
+    world.exchange("x").await;
+    let broker = world.broker().await;
+    let mut secret = to_exchange("x", "nowhere", 1);
+    secret.body = bytes::Bytes::from_static(b"jane.doe@example.com");
+
+    broker
+        .publisher("test")
+        .publish(vec![secret], MINUTE)
+        .await
+        .unwrap_err();
+
+    let bytes_in_debug = format!("{:?}", b"jane.doe@example.com");
+    let log = String::from_utf8_lossy(&written.lock().unwrap()).into_owned();
+    assert!(log.contains("broker connected"), "the log is on");
+    assert!(!log.contains("jane.doe") && !log.contains(bytes_in_debug.trim_matches(['[', ']'])));
 }

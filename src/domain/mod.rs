@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod pause;
 pub mod person;
 pub mod phone;
+pub mod plan;
 pub mod platform;
 pub mod record;
 pub mod redact;

@@ -3,6 +3,8 @@
 #[path = "it/support/schema.rs"]
 mod schema;
 
+#[path = "accounts/applying.rs"]
+mod applying;
 #[path = "accounts/directory.rs"]
 mod directory;
 #[path = "accounts/pauses.rs"]

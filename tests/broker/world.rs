@@ -139,6 +139,14 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Waits until so many messages wait in the queue. What a closed channel gives back is there a moment after its close.
+pub async fn has_depth(broker: &Broker, queue: &str, depth: u32) {
+    eventually(&format!("{queue} holds {depth}"), async || {
+        broker.queue_depth(queue).await.expect("the queue is there") == depth
+    })
+    .await;
+}
+
 /// A message to a queue through the default exchange.
 pub fn message(queue: &str, id: impl ToString) -> Outgoing {
     to_exchange("", queue, id)

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use crate::{
-    support::{management::Management, node::Node, vhost::Vhost},
-    world::{DEADLINE, World, deliveries, eventually, from, id, is_good, message, metrics, next, take},
+    support::node::Node,
+    world::{DEADLINE, World, connected, deliveries, eventually, from, id, is_good, message, metrics, next, take},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -43,12 +43,7 @@ async fn publish_until(publisher: Publisher, stop: &AtomicBool) -> HashSet<Strin
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_killed_and_started_again_loses_nothing_that_was_confirmed() {
     let mut node = Node::start().await;
-    let management = node.address("RELAY_MANAGEMENT_URL").to_owned();
-    let vhost = Vhost::create_on(node.address("RELAY_AMQP_URL"), &management).await;
-    let world = World {
-        vhost,
-        management: Management::at(&management),
-    };
+    let world = World::on(&node).await;
     world.queue("q", json!({})).await;
     let declared = Instant::now();
     let broker = world.broker().await;
@@ -189,6 +184,24 @@ async fn without_a_broker_it_starts_all_the_same_and_says_what_is_wrong() {
     );
     assert!(broker.queue_depth("q").await.is_err());
     broker.close(DEADLINE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_down_is_passed_over() {
+    let world = World::new().await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut settings = world.settings();
+    settings
+        .urls
+        .extend([format!("amqp://{nobody}/1").into(), format!("amqp://{nobody}/2").into()]);
+
+    let broker = connected(settings).await;
+
+    assert_eq!(
+        broker.health().last_error,
+        None,
+        "the others are tried before it is a failure"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,15 +15,15 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{management::Management, vhost::Vhost};
+use crate::support::{management::Management, node::Node, vhost::Vhost};
 
 /// Long enough for a busy machine; no test waits for it when all is well.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A vhost of the shared broker or of a node of the test's own.
 pub struct World {
-    pub vhost: Vhost,
-    pub management: Management,
+    vhost: Vhost,
+    management: Management,
 }
 
 impl World {
@@ -33,6 +33,16 @@ impl World {
         World {
             vhost,
             management: Management::at(&management),
+        }
+    }
+
+    /// A vhost of a node of the test's own.
+    pub async fn on(node: &Node) -> World {
+        let management = node.address("RELAY_MANAGEMENT_URL");
+        let vhost = Vhost::create_on(node.address("RELAY_AMQP_URL"), management).await;
+        World {
+            vhost,
+            management: Management::at(management),
         }
     }
 

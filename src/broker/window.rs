@@ -50,10 +50,15 @@ impl Fate {
     }
 }
 
+/// After so many windows in a row without all their confirms the node is given up: in a cluster, the smaller side of a
+/// partition takes messages and never confirms them.
+const STALLS_UNTIL_ANOTHER_NODE: u32 = 2;
+
 /// A publishing channel, opened when needed, and given up when it is in doubt.
 pub(super) struct Window {
     channel: Option<(Arc<Link>, Channel)>,
     confirm_timeout: Duration,
+    stalls: u32,
 }
 
 /// The broker closed the channel over a message.
@@ -74,6 +79,7 @@ impl Window {
         Window {
             channel: None,
             confirm_timeout,
+            stalls: 0,
         }
     }
 
@@ -148,6 +154,15 @@ impl Window {
             .iter()
             .filter_map(|answer| answer.as_ref().err())
             .find_map(refusal);
+        if in_time {
+            self.stalls = 0;
+        } else {
+            self.stalls += 1;
+            if self.stalls >= STALLS_UNTIL_ANOTHER_NODE {
+                self.stalls = 0;
+                link.leave_node();
+            }
+        }
         if !in_time || answers.iter().any(Result::is_err) {
             self.channel = None;
         }

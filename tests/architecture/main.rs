@@ -153,12 +153,20 @@ fn sources(folders: &[&str]) -> Vec<Source> {
     let mut found = Vec::new();
     while let Some(path) = waiting.pop() {
         if path.is_dir() {
-            waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            waiting.extend(
+                fs::read_dir(path)
+                    .expect("the folder can be read")
+                    .map(|entry| entry.expect("its entries, too").path()),
+            );
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let inner = path.strip_prefix(root).unwrap().to_str().unwrap();
+            let inner = path
+                .strip_prefix(root)
+                .ok()
+                .and_then(Path::to_str)
+                .expect("it lies below, and is named in UTF-8");
             found.push(Source {
                 path: inner.replace('\\', "/"),
-                text: fs::read_to_string(&path).unwrap(),
+                text: fs::read_to_string(&path).expect("a source is text"),
             });
         }
     }

@@ -91,7 +91,9 @@ impl Relay {
         until("the relay is ready", Duration::from_secs(60), async || {
             relay.assert_running();
             let log = std::fs::read_to_string(&relay.log).unwrap_or_default();
-            let Some(address) = admin_address(&log) else { return Err("it has not opened its admin port".to_owned()) };
+            let Some(address) = admin_address(&log) else {
+                return Err("it has not opened its admin port".to_owned());
+            };
             match reqwest::get(format!("http://{address}/readyz")).await {
                 Ok(answer) if answer.status().is_success() => Ok(()),
                 Ok(answer) => Err(answer.text().await.unwrap_or_default()),

@@ -51,7 +51,9 @@ impl World {
     /// A world on a broker or a schema of the test's own.
     pub async fn on(amqp: String, vhost: Option<Vhost>, schema: Schema) -> Self {
         let settings = BrokerSettings::new(vec![amqp.clone().into()], "test");
-        let applied = topology::apply(&settings, &Topology::default()).await.expect("the topology is applied");
+        let applied = topology::apply(&settings, &Topology::default())
+            .await
+            .expect("the topology is applied");
         assert!(applied.differences.is_empty(), "{:?}", applied.differences);
         let world = Self {
             schema,
@@ -134,12 +136,15 @@ impl World {
     /// Everything that relays of this world have logged.
     pub fn all_logs(&self) -> String {
         let files = std::fs::read_dir(self.folder.path()).expect("the test's folder");
-        files.map(|file| std::fs::read_to_string(file.expect("a file").path()).unwrap_or_default()).collect()
+        files
+            .map(|file| std::fs::read_to_string(file.expect("a file").path()).unwrap_or_default())
+            .collect()
     }
 
     /// Publishes events, all confirmed.
     pub async fn publish(&self, events: &[Value]) {
-        self.publish_bytes(events.iter().map(|event| event.to_string().into_bytes())).await;
+        self.publish_bytes(events.iter().map(|event| event.to_string().into_bytes()))
+            .await;
     }
 
     /// Publishes bodies as they are.
@@ -158,12 +163,18 @@ impl World {
             })
             .collect();
         let publisher = self.broker.publisher("test");
-        publisher.publish(messages, PATIENCE).await.expect("the events are confirmed");
+        publisher
+            .publish(messages, PATIENCE)
+            .await
+            .expect("the events are confirmed");
     }
 
     /// The depth of a queue, such as `dead.events`.
     pub async fn depth(&self, queue: &str) -> u32 {
-        self.broker.queue_depth(&format!("conversions.{queue}")).await.expect("the queue is there")
+        self.broker
+            .queue_depth(&format!("conversions.{queue}"))
+            .await
+            .expect("the queue is there")
     }
 
     /// Waits until so many events are stored and every dispatch is settled.
@@ -194,7 +205,10 @@ impl World {
     pub async fn states(&self) -> BTreeMap<String, i64> {
         let client = self.schema.client().await;
         let rows = client
-            .query("SELECT platform || ' ' || state || coalesce(' ' || cause, ''), count(*) FROM dispatches GROUP BY 1", &[])
+            .query(
+                "SELECT platform || ' ' || state || coalesce(' ' || cause, ''), count(*) FROM dispatches GROUP BY 1",
+                &[],
+            )
             .await
             .expect("the ledger can be read");
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
@@ -202,7 +216,13 @@ impl World {
 
     /// A number that a query gives.
     pub async fn number(&self, query: &str) -> i64 {
-        self.schema.client().await.query_one(query, &[]).await.expect("the query is valid").get(0)
+        self.schema
+            .client()
+            .await
+            .query_one(query, &[])
+            .await
+            .expect("the query is valid")
+            .get(0)
     }
 
     /// Asserts that the platforms counted each of these (account, event) pairs exactly once, after their own de-duplication, and nothing else.
@@ -210,8 +230,16 @@ impl World {
         let counted = self.simulator.events(platform, account).await;
         let mut ids: Vec<String> = Vec::new();
         for event in &counted {
-            assert_eq!(event.counted, 1, "{platform} counted {:?} {} times", event.event_id, event.counted);
-            assert_eq!(event.differing_copies, 0, "{platform}: a repetition of {:?} had other bytes", event.event_id);
+            assert_eq!(
+                event.counted, 1,
+                "{platform} counted {:?} {} times",
+                event.event_id, event.counted
+            );
+            assert_eq!(
+                event.differing_copies, 0,
+                "{platform}: a repetition of {:?} had other bytes",
+                event.event_id
+            );
             ids.push(event.event_id.clone().expect("every event has an ID"));
         }
         ids.sort();

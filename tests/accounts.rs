@@ -5,6 +5,8 @@ mod schema;
 
 #[path = "accounts/applying.rs"]
 mod applying;
+#[path = "accounts/console.rs"]
+mod console;
 #[path = "accounts/directory.rs"]
 mod directory;
 #[path = "accounts/pauses.rs"]

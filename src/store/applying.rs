@@ -52,12 +52,7 @@ impl Store {
         }
         transaction.execute(SCOPES, &[]).await?;
         let scopes: Vec<String> = changes.iter().filter_map(retried_scope).collect();
-        transaction
-            .execute(
-                "UPDATE pauses SET probe_at = now() WHERE scope = ANY ($1) AND NOT by_hand AND until IS NULL",
-                &[&scopes],
-            )
-            .await?;
+        pauses::probe_now(&transaction, &scopes).await?;
         pauses::changed(&transaction).await?;
         transaction.commit().await?;
         Ok(())

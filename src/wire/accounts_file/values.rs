@@ -17,6 +17,9 @@ const SECONDS_A_DAY: u64 = 86_400;
 pub(super) fn text(value: &DeValue<'_>) -> Result<String, String> {
     match value {
         DeValue::String(text) if text.trim().is_empty() => Err("must not be blank".to_owned()),
+        DeValue::String(text) if text.trim().contains(char::is_control) => {
+            Err("must be one line of plain text".to_owned())
+        }
         DeValue::String(text) => Ok(text.trim().to_owned()),
         _ => Err("must be text in quotes".to_owned()),
     }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod directory;
 mod worker;
 
 use std::process::ExitCode;

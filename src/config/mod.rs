@@ -15,7 +15,7 @@ pub use self::{
     broker::BrokerConfig,
     database::DatabaseConfig,
     environment::{Environment, ProcessEnvironment},
-    keys::KeysConfig,
+    keys::{KeysConfig, seal_key},
     log::{LogConfig, LogFormat},
     pace::PaceConfig,
     platforms::PlatformsConfig,

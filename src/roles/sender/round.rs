@@ -178,7 +178,9 @@ impl Round {
                 work.again_in_halves(batch);
                 return Ok(());
             }
-            return self.settle(batch, |_| (State::Failed, Cause::RequestTooLarge, None)).await;
+            return self
+                .settle(batch, |_| (State::Failed, Cause::RequestTooLarge, None))
+                .await;
         }
         let Some(batch) = self.keep_lease(batch).await? else {
             return Ok(());

@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 use super::{
-    BadConfig,
+    BadConfig, documents,
     worker::{self, Role},
 };
 use crate::{
@@ -41,6 +41,9 @@ enum Command {
         #[command(subcommand)]
         what: TopologyCommand,
     },
+    /// Write the documents that are made from the code, below the folder in which this is run
+    #[command(hide = true)]
+    Schemas,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,6 +74,7 @@ impl Cli {
             }
             Command::Migrate => migrate().await,
             Command::Topology { what } => what.run().await,
+            Command::Schemas => schemas(),
         }
     }
 }
@@ -90,6 +94,18 @@ async fn migrate() -> anyhow::Result<ExitCode> {
     }
     if applied.is_empty() {
         println!("the database is of this version already");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "what a command has to say goes to standard output")]
+fn schemas() -> anyhow::Result<ExitCode> {
+    let changed = documents::write(Path::new("."))?;
+    for path in &changed {
+        println!("written {path}");
+    }
+    if changed.is_empty() {
+        println!("all documents are as they should be");
     }
     Ok(ExitCode::SUCCESS)
 }

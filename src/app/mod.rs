@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+pub mod documents;
 mod worker;
 
 use std::process::ExitCode;

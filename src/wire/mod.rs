@@ -3,3 +3,4 @@
 pub mod dispatch;
 pub mod event;
 pub mod fields;
+pub mod schema;

@@ -4,11 +4,17 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     process::Command,
+    sync::Arc,
 };
 
-use conversion_relay::domain::{
-    Cause,
-    event::{Event, Permission},
+use conversion_relay::{
+    domain::{
+        Account, AccountId, Cause, ClientId, EventRecord, Mode, PerPlatform, State,
+        account::AccountRules,
+        event::{Event, Permission},
+    },
+    platform::adapter,
+    roles::router::plan::decide,
 };
 use serde_json::Value;
 
@@ -196,6 +202,89 @@ fn the_accounts_are_those_of_the_story_and_one_client_is_missing() {
             assert!(accounts["login"].get(login).is_some(), "{login}");
         }
     }
+}
+
+/// The ad accounts of the file that the router would see.
+fn accounts() -> Vec<Arc<Account>> {
+    let file: toml::Table = file("schemas/examples/accounts.toml").parse().expect("it is TOML");
+    let mut accounts = Vec::new();
+    for (client, table) in file["client"].as_table().expect("there are clients") {
+        for (name, account) in table
+            .as_table()
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| value.is_table())
+        {
+            let actions = account
+                .get("actions")
+                .and_then(toml::Value::as_table)
+                .into_iter()
+                .flatten();
+            let destination = account.get("pixel").or_else(|| account.get("customer"));
+            accounts.push(Arc::new(Account {
+                id: AccountId(i32::try_from(accounts.len()).expect("there are few")),
+                client: ClientId::parse(client).expect("it is a client's name"),
+                name: name.clone(),
+                platform: name.parse().expect("they are called after their platforms"),
+                destination: destination
+                    .and_then(toml::Value::as_str)
+                    .expect("it has one")
+                    .replace('-', ""),
+                login: account["login"].as_str().expect("it has one").to_owned(),
+                rules: AccountRules {
+                    mode: Mode::Live,
+                    actions: actions
+                        .map(|(name, action)| (name.clone(), action.as_str().unwrap_or_default().to_owned()))
+                        .collect(),
+                    ..AccountRules::default()
+                },
+                removed: false,
+            }));
+        }
+    }
+    accounts
+}
+
+#[test]
+fn the_router_makes_of_the_story_what_its_readme_sums_up() {
+    let accounts = accounts();
+    let mut first = BTreeSet::new();
+    let mut states: BTreeMap<State, usize> = BTreeMap::new();
+    for event in events().into_iter().filter(|event| event.client.as_str() != "initech") {
+        if !first.insert(event.key()) {
+            continue;
+        }
+        let own: Vec<_> = accounts
+            .iter()
+            .filter(|account| account.client == event.client)
+            .cloned()
+            .collect();
+        let dispatches: Vec<_> = own
+            .iter()
+            .map(|account| decide(&record(&event), account, now()))
+            .collect();
+        for dispatch in dispatches {
+            *states.entry(dispatch.state).or_default() += 1;
+        }
+    }
+
+    // One of those that go out is refused by the platform.
+    let sent = states[&State::Queued] - 1;
+    let total = states.values().sum::<usize>();
+    let sum = format!(
+        "In sum {total} conversions for five ad accounts: {sent} sent, {} not sent, 1 failed.",
+        states[&State::NotSent]
+    );
+    assert!(file("schemas/examples/README.md").contains(&sum), "{sum}");
+    assert_eq!(accounts.len(), 5);
+    assert!(file("schemas/examples/README.md").contains(&format!("\n{} messages.", yesterday().len())));
+}
+
+/// The event as it is stored, with each platform's form of the person.
+fn record(event: &Event) -> EventRecord {
+    let country = if event.client.as_str() == "acme" { "DE" } else { "US" };
+    let identities = PerPlatform::from_fn(|platform| adapter(platform).identity(&event.person, Some(country)));
+    EventRecord::from_event(event, Some("EUR"), identities)
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! The command line.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 use super::{
+<<<<<<< HEAD
     BadConfig, directory,
+=======
+    BadConfig, documents,
+>>>>>>> schemas
     worker::{self, Role},
 };
 use crate::{
@@ -45,6 +49,7 @@ enum Command {
         #[command(subcommand)]
         what: TopologyCommand,
     },
+<<<<<<< HEAD
     /// Clients and their ad accounts, kept in TOML files: plan, apply, list
     #[command(subcommand)]
     Accounts(accounts::Args),
@@ -55,6 +60,11 @@ enum Command {
     Pause(PauseArgs),
     /// End a pause, whoever made it
     Resume(ResumeArgs),
+=======
+    /// Write the documents that are made from the code, below the folder in which this is run
+    #[command(hide = true)]
+    Schemas,
+>>>>>>> schemas
 }
 
 #[derive(Debug, Subcommand)]
@@ -85,10 +95,14 @@ impl Cli {
             }
             Command::Migrate => migrate().await,
             Command::Topology { what } => what.run().await,
+<<<<<<< HEAD
             Command::Accounts(args) => directory::accounts(args).await,
             Command::Logins(args) => directory::logins(args).await,
             Command::Pause(args) => directory::pause(args).await,
             Command::Resume(args) => directory::resume(args).await,
+=======
+            Command::Schemas => schemas(),
+>>>>>>> schemas
         }
     }
 }
@@ -108,6 +122,18 @@ async fn migrate() -> anyhow::Result<ExitCode> {
     }
     if applied.is_empty() {
         println!("the database is of this version already");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "what a command has to say goes to standard output")]
+fn schemas() -> anyhow::Result<ExitCode> {
+    let changed = documents::write(Path::new("."))?;
+    for path in &changed {
+        println!("written {path}");
+    }
+    if changed.is_empty() {
+        println!("all documents are as they should be");
     }
     Ok(ExitCode::SUCCESS)
 }

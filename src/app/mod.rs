@@ -2,7 +2,11 @@
 
 mod admin;
 mod cli;
+<<<<<<< HEAD
 mod directory;
+=======
+pub mod documents;
+>>>>>>> schemas
 mod worker;
 
 use std::process::ExitCode;

@@ -4,3 +4,4 @@ pub mod accounts_file;
 pub mod dispatch;
 pub mod event;
 pub mod fields;
+pub mod schema;

@@ -168,6 +168,26 @@ fn what_is_no_json_is_called_so() {
 }
 
 #[test]
+fn a_list_of_the_fields_in_their_order_is_no_object() {
+    let cases = [
+        (json!(["e-1", "acme", "Lead"]), "the whole message"),
+        (purchase(json!({"user": ["a@b.co"]})), "user"),
+        (purchase(json!({"click": []})), "click"),
+        (purchase(json!({"consent": ["granted"]})), "consent"),
+        (purchase(json!({"contents": [["sku", 1]]})), "contents[0]"),
+    ];
+    for (message, field) in cases {
+        let fault = read(&message).unwrap_err();
+
+        assert_eq!(
+            (fault.cause, fault.field.as_deref()),
+            (Cause::WrongType, Some(field)),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn an_event_over_256_kib_is_refused_by_its_size_alone() {
     let message = purchase(json!({"custom": {"x": "y".repeat(EVENT_BYTES_MAX)}}));
 

@@ -5,11 +5,7 @@ use std::{path::Path, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use super::{
-<<<<<<< HEAD
-    BadConfig, directory,
-=======
-    BadConfig, documents,
->>>>>>> schemas
+    BadConfig, directory, documents,
     worker::{self, Role},
 };
 use crate::{
@@ -49,7 +45,6 @@ enum Command {
         #[command(subcommand)]
         what: TopologyCommand,
     },
-<<<<<<< HEAD
     /// Clients and their ad accounts, kept in TOML files: plan, apply, list
     #[command(subcommand)]
     Accounts(accounts::Args),
@@ -60,11 +55,9 @@ enum Command {
     Pause(PauseArgs),
     /// End a pause, whoever made it
     Resume(ResumeArgs),
-=======
     /// Write the documents that are made from the code, below the folder in which this is run
     #[command(hide = true)]
     Schemas,
->>>>>>> schemas
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,14 +88,11 @@ impl Cli {
             }
             Command::Migrate => migrate().await,
             Command::Topology { what } => what.run().await,
-<<<<<<< HEAD
             Command::Accounts(args) => directory::accounts(args).await,
             Command::Logins(args) => directory::logins(args).await,
             Command::Pause(args) => directory::pause(args).await,
             Command::Resume(args) => directory::resume(args).await,
-=======
             Command::Schemas => schemas(),
->>>>>>> schemas
         }
     }
 }

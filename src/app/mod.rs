@@ -2,11 +2,8 @@
 
 mod admin;
 mod cli;
-<<<<<<< HEAD
 mod directory;
-=======
 pub mod documents;
->>>>>>> schemas
 mod worker;
 
 use std::process::ExitCode;

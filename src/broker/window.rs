@@ -1,8 +1,7 @@
 //! One window: written in order, and reported only when every confirm of it is in.
 
-use std::{collections::HashSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use futures_util::future::maybe_done;
 use lapin::{
     Channel, Confirmation,
     message::BasicReturnMessage,
@@ -11,6 +10,7 @@ use lapin::{
 use tokio::sync::watch;
 
 use super::{
+    begun::{begin, finish},
     error::{BrokerError, reply},
     link::Link,
     message::{Outgoing, Prepared},
@@ -194,23 +194,18 @@ async fn publish_all(channel: &Channel, group: &[(usize, Prepared)], answers: &m
     };
     let mut writes = Vec::with_capacity(group.len());
     for (_, message) in group {
-        let mut write = Box::pin(maybe_done(channel.basic_publish(
+        let write = channel.basic_publish(
             message.exchange.clone(),
             message.routing_key.clone(),
             options,
             &message.body,
             message.properties.clone(),
-        )));
-        // The first poll takes the number and queues the frames. Doing it here, one by one, keeps both in one order.
-        poll_fn(|context| Poll::Ready(write.as_mut().poll(context)))
-            .await
-            .is_ready();
-        writes.push(write);
+        );
+        writes.push(begin(write).await);
     }
     let mut confirms = Vec::with_capacity(group.len());
-    for mut write in writes {
-        write.as_mut().await;
-        confirms.extend(write.as_mut().take_output());
+    for write in writes {
+        confirms.extend(finish(write).await);
     }
     for confirm in confirms {
         answers.push(match confirm {

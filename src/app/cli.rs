@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::{
-    BadConfig,
+    BadConfig, console,
     worker::{self, Role},
 };
 use crate::{
     broker::topology::{self, Topology},
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
+    roles::console::audit,
     telemetry,
 };
 
@@ -41,6 +42,8 @@ enum Command {
         #[command(subcommand)]
         what: TopologyCommand,
     },
+    /// What became of each conversion, and why
+    Audit(audit::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,12 +74,13 @@ impl Cli {
             }
             Command::Migrate => migrate().await,
             Command::Topology { what } => what.run().await,
+            Command::Audit(args) => console::audit(&args).await,
         }
     }
 }
 
 /// Reads one part of the configuration.
-fn part<T>(read: impl FnOnce(&mut config::Reader) -> Option<T>) -> Result<T, BadConfig> {
+pub(super) fn part<T>(read: impl FnOnce(&mut config::Reader) -> Option<T>) -> Result<T, BadConfig> {
     telemetry::start_command_log().map_err(|error| BadConfig(error.to_string()))?;
     config::read(&ProcessEnvironment, read).map_err(|errors| BadConfig(errors.to_string()))
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod console;
 mod worker;
 
 use std::process::ExitCode;

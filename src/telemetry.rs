@@ -8,8 +8,9 @@ use crate::{
     metrics::{broker, conversions},
 };
 
-/// lapin prints message bodies in one place and every closed channel in another; `broker` says what matters of it. refinery tells of every step.
-const QUIET: [&str; 2] = ["lapin=off", "refinery_core=warn"];
+/// lapin prints message bodies in one place and every closed channel in another; `broker` says what matters of it. The debug output of vaultrs and
+/// rustify may hold a secret. refinery tells of every step.
+const QUIET: [&str; 4] = ["lapin=off", "refinery_core=warn", "vaultrs=off", "rustify=off"];
 
 /// The filter of the log is no filter.
 #[derive(Debug, thiserror::Error)]

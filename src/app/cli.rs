@@ -5,14 +5,18 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::{
-    BadConfig, console,
+    BadConfig, console, directory,
     worker::{self, Role},
 };
 use crate::{
     broker::topology::{self, Topology},
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
-    roles::console::audit,
+    roles::console::{
+        accounts, audit, logins,
+        pause::{PauseArgs, ResumeArgs},
+        publish,
+    },
     telemetry,
 };
 
@@ -42,8 +46,20 @@ enum Command {
         #[command(subcommand)]
         what: TopologyCommand,
     },
+    /// Clients and their ad accounts, kept in TOML files: plan, apply, list
+    #[command(subcommand)]
+    Accounts(accounts::Args),
+    /// Credentials: list them with what they hold back, pause, resume, seal
+    #[command(subcommand)]
+    Logins(logins::Args),
+    /// Hold back a login, an ad account, a quota or a platform; nothing is lost
+    Pause(PauseArgs),
+    /// End a pause, whoever made it
+    Resume(ResumeArgs),
     /// What became of each conversion, and why
     Audit(audit::Args),
+    /// Put events into the queue, a JSON object a line, checked and confirmed
+    Publish(publish::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,7 +90,12 @@ impl Cli {
             }
             Command::Migrate => migrate().await,
             Command::Topology { what } => what.run().await,
+            Command::Accounts(args) => directory::accounts(args).await,
+            Command::Logins(args) => directory::logins(args).await,
+            Command::Pause(args) => directory::pause(args).await,
+            Command::Resume(args) => directory::resume(args).await,
             Command::Audit(args) => console::audit(&args).await,
+            Command::Publish(args) => console::publish(&args).await,
         }
     }
 }

@@ -3,41 +3,49 @@
 use std::{
     io::{self, BufWriter, Stdout, Write},
     process::ExitCode,
+    time::Duration,
 };
 
-use anyhow::Context as _;
+use chrono::Utc;
 use secrecy::ExposeSecret;
 
 use super::{cli::part, worker};
 use crate::{
-    config::{self, DatabaseConfig, KeysConfig, ProcessEnvironment},
+    broker::{Broker, topology::Topology},
+    config::{self, BrokerConfig, DatabaseConfig, KeysConfig, ProcessEnvironment},
     domain::search_key::SearchKeys,
-    roles::console::audit,
-    store::Store,
+    roles::console::{Console, ConsoleError, Exit, audit, publish},
 };
+
+/// What closing the broker's connections may take.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// `audit`
 pub(super) async fn audit(args: &audit::Args) -> anyhow::Result<ExitCode> {
-    let store = ledger().await?;
+    let console = console().await?;
     let keys = search_keys();
-    let tools = audit::Tools {
-        store: &store,
-        keys: keys.as_ref(),
-    };
     let mut out = standard_output();
-    let result = audit::run(args, tools, &mut out).await;
+    let result = audit::run(args, &console, keys.as_ref(), &mut out).await;
     finish(result, out)
 }
 
-/// Postgres, with the tables of this version.
-async fn ledger() -> anyhow::Result<Store> {
-    let store = worker::store(&part(DatabaseConfig::read)?)?;
-    let is_migrated = store.is_migrated().await.context("reach the database")?;
-    anyhow::ensure!(
-        is_migrated,
-        "the database is not of this version: run `conversion-relay migrate` first"
-    );
-    Ok(store)
+/// `publish`
+pub(super) async fn publish(args: &publish::Args) -> anyhow::Result<ExitCode> {
+    let config = part(BrokerConfig::read)?;
+    let broker = Broker::start(worker::broker_settings(&config));
+    let tools = publish::Tools {
+        broker: &broker,
+        topology: &Topology::new(config.prefix.clone()),
+    };
+    let mut out = standard_output();
+    let result = publish::run(args, tools, &mut out).await;
+    broker.close(CLOSE_PATIENCE).await;
+    finish(result, out)
+}
+
+async fn console() -> anyhow::Result<Console> {
+    let store = worker::migrated_store(&part(DatabaseConfig::read)?).await?;
+    Ok(Console { store, now: Utc::now() })
 }
 
 /// The keys by which people are found, if they are set; whoever looks for a person hears if they are not.
@@ -55,22 +63,11 @@ fn standard_output() -> BufWriter<Stdout> {
 }
 
 /// Ends a command. That whoever read the output has seen enough (`| head`) is no failure.
-fn finish<E>(result: Result<ExitCode, E>, mut out: BufWriter<Stdout>) -> anyhow::Result<ExitCode>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    let result = result
-        .map_err(anyhow::Error::from)
-        .and_then(|code| out.flush().map(|()| code).map_err(anyhow::Error::from));
-    match result {
-        Err(failure) if is_broken_pipe(&failure) => Ok(ExitCode::SUCCESS),
-        other => other,
+fn finish(result: Result<Exit, ConsoleError>, mut out: BufWriter<Stdout>) -> anyhow::Result<ExitCode> {
+    // Also where it then failed, what it had to say is shown.
+    let written = out.flush();
+    match result.and_then(|exit| Ok(written.map(|()| exit)?)) {
+        Err(ConsoleError::Output(failure)) if failure.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        other => Ok(other?.into()),
     }
-}
-
-fn is_broken_pipe(failure: &anyhow::Error) -> bool {
-    failure
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

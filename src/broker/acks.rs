@@ -20,8 +20,8 @@ const BATCH: usize = 1024;
 
 /// Writes verdicts until nobody can give any more, or the channel fails.
 ///
-/// One task a channel, and not lapin's own ackers: their frames have no order among them, and a late single ack behind a `multiple`
-/// closes the channel.
+/// One task a channel, and not lapin's own ackers: their frames have no order among them, and a late single ack behind
+/// a `multiple` closes the channel.
 pub(super) async fn write_verdicts(
     channel: Channel,
     mut settlements: mpsc::UnboundedReceiver<Settlement>,

@@ -8,8 +8,11 @@ pub mod directory;
 pub mod keeper;
 pub mod messages;
 pub mod router;
+mod sealed;
 pub mod sender;
 mod trial;
+
+pub use directory::DirectoryWatch;
 
 /// An error with all its sources, for a log line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {

@@ -195,15 +195,25 @@ impl Store {
                     dispatch.dead_count, dispatch.attempts, dispatch.updated_at, dispatch.deadline
              {FAILED} ORDER BY dispatch.updated_at, dispatch.event_key, dispatch.account_id LIMIT $7"
         );
-        self.failed(&sql, filter, Some(limit)).await?.iter().map(failed_of).collect()
+        self.failed(&sql, filter, Some(limit))
+            .await?
+            .iter()
+            .map(failed_of)
+            .collect()
     }
 
     async fn failed(&self, sql: &str, filter: &FailedFilter, limit: Option<i64>) -> Result<Vec<Row>, StoreError> {
         let platforms: Vec<&str> = filter.platforms.iter().map(|platform| platform.as_str()).collect();
         let client_id = filter.client.as_ref().map(ClientId::as_str);
         let cause = filter.cause.map(Cause::as_str);
-        let mut parameters: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-            vec![&platforms, &client_id, &cause, &filter.since, &filter.until, &filter.event];
+        let mut parameters: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = vec![
+            &platforms,
+            &client_id,
+            &cause,
+            &filter.since,
+            &filter.until,
+            &filter.event,
+        ];
         if let Some(limit) = &limit {
             parameters.push(limit);
         }

@@ -44,7 +44,9 @@ impl World {
         let vhost = Vhost::create().await;
         let topology = Topology::default();
         let settings = BrokerSettings::new(vec![vhost.url.as_str().into()], "test");
-        topology::apply(&settings, &topology).await.unwrap();
+        topology::apply(&settings, &topology)
+            .await
+            .expect("the topology can be declared");
         schema
             .client()
             .await
@@ -60,7 +62,7 @@ impl World {
                      ('globex', 'tiktok', 'tiktok', 'PIXEL', 'agency-tiktok', '{platform:tiktok,login:agency-tiktok,account:3}');",
             )
             .await
-            .unwrap();
+            .expect("the statement runs");
         Self {
             schema,
             vhost,
@@ -88,12 +90,15 @@ impl World {
 
     /// Runs a command to its end.
     pub async fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).output().await.unwrap())
+        Ran::from(self.command(arguments).output().await.expect("the binary runs"))
     }
 
     /// Stores an event.
     pub async fn store_event(&self, event: NewEvent) {
-        self.store().store_events(&[event], SILENCE).await.unwrap();
+        self.store()
+            .store_events(&[event], SILENCE)
+            .await
+            .expect("the event can be stored");
     }
 
     /// Claims what is queued, and records this of it.
@@ -103,7 +108,7 @@ impl World {
             .store()
             .claim(&[key], lease, Duration::from_secs(90))
             .await
-            .unwrap();
+            .expect("the statement runs");
         assert!(
             matches!(claimed[0], conversion_relay::store::sending::Claim::Ours(_)),
             "{claimed:?}"
@@ -115,7 +120,11 @@ impl World {
             batch: 1,
         };
         let record = how(delivered(key));
-        let recorded = self.store().record(lease, &[record], &facts, &[], None).await.unwrap();
+        let recorded = self
+            .store()
+            .record(lease, &[record], &facts, &[], None)
+            .await
+            .expect("the record is taken");
         assert_eq!(recorded.len(), 1);
     }
 }
@@ -132,8 +141,8 @@ impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
         }
     }
 }
@@ -153,7 +162,7 @@ pub fn now() -> DateTime<Utc> {
 
 /// A purchase of Jane's at ACME that nobody has decided about.
 pub fn purchase(order: &str) -> NewEvent {
-    let client = ClientId::parse("acme").unwrap();
+    let client = ClientId::parse("acme").expect("an ID");
     let person = Person {
         emails: vec![Personal::new("jane@example.com")],
         phones: vec![Personal::new("0170 1234567")],
@@ -163,15 +172,15 @@ pub fn purchase(order: &str) -> NewEvent {
         "client": "acme", "event_id": format!("e-{order}"), "name": "Purchase", "time": now(), "first_seen": now(),
         "action_source": "website", "identities": {"meta": {"em": ["5ecr3t"]}, "google": {}, "tiktok": {}}
     }))
-    .unwrap();
+    .expect("a record");
     record.client = client;
-    record.event_id = EventId::parse(&format!("e-{order}")).unwrap();
+    record.event_id = EventId::parse(&format!("e-{order}")).expect("an ID");
     record.order_id = Some(order.to_owned());
-    record.value = Some("59.90".parse().unwrap());
+    record.value = Some("59.90".parse().expect("a number"));
     record.currency = Some("EUR".to_owned());
     record.action_source = ActionSource::Website;
     record.consent = Consent::default();
-    let keys = SearchKeys::new(vec![KEY.as_bytes().to_vec()]).unwrap();
+    let keys = SearchKeys::new(vec![KEY.as_bytes().to_vec()]).expect("a key");
     NewEvent {
         record,
         fingerprint: [7; 16],

@@ -6,12 +6,13 @@ mod page;
 mod search;
 mod story;
 
-use std::{collections::HashMap, io::Write, process::ExitCode};
+use std::{collections::HashMap, io::Write};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::{notes::View, page::Page};
 use super::{
+    Console, ConsoleError, Exit,
     clock::Clock,
     when::{self, When},
     words::{count, grouped},
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     domain::{Cause, ClientId, Directory, Platform, Scope, State, search_key::SearchKeys},
     store::{
-        Store, StoreError,
+        StoreError,
         audit::{AuditEvent, AuditFilter, ScopeBacklog, Unwanted},
     },
 };
@@ -76,35 +77,16 @@ pub struct Args {
 #[derive(Clone, Debug)]
 struct States(Vec<State>);
 
-/// What the command works with.
-#[derive(Clone, Copy)]
-pub struct Tools<'a> {
-    /// The ledger.
-    pub store: &'a Store,
-    /// For e-mail addresses and phone numbers.
-    pub keys: Option<&'a SearchKeys>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    /// Postgres.
-    #[error("read the ledger")]
-    Store(#[from] StoreError),
-    /// People cannot be looked for without the key of their digests.
-    #[error("to look for an e-mail address or a phone number, RELAY_IDENTITY_KEY must be set as it is for the workers")]
-    NoKey,
-    /// Whoever reads the answer went away.
-    #[error("write the answer")]
-    Output(#[from] std::io::Error),
-}
-
-/// Answers. The exit code is 1 when a conversion was named and is not there.
-pub async fn run(args: &Args, tools: Tools<'_>, out: &mut (dyn Write + Send)) -> Result<ExitCode, AuditError> {
-    let now = Utc::now();
-    let directory = tools.store.directory().await?;
-    let filter = filter(args, tools.keys, &directory, now)?;
-    let mut events = tools.store.audit(&filter).await?;
+/// Answers; a conversion that was named and is not there needs attention. People are found only with the keys.
+pub async fn run(
+    args: &Args,
+    console: &Console,
+    keys: Option<&SearchKeys>,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, ConsoleError> {
+    let directory = console.store.directory().await?;
+    let filter = filter(args, keys, &directory, console.now)?;
+    let mut events = console.store.audit(&filter).await?;
     let is_cut = events.len() > args.limit as usize;
     events.truncate(args.limit as usize);
     // The newest were chosen; read they are from top to bottom.
@@ -114,9 +96,9 @@ pub async fn run(args: &Args, tools: Tools<'_>, out: &mut (dyn Write + Send)) ->
     } else if args.csv {
         export::csv(&events, &directory, out)?;
     } else if events.is_empty() {
-        return nothing(args, &filter, tools.store, now, out).await;
+        return nothing(args, &filter, console, out).await;
     } else {
-        show(args, &events, &directory, tools.store, now, out).await?;
+        show(args, &events, &directory, console, out).await?;
         if is_cut {
             writeln!(
                 out,
@@ -125,26 +107,25 @@ pub async fn run(args: &Args, tools: Tools<'_>, out: &mut (dyn Write + Send)) ->
             )?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success)
 }
 
 async fn show(
     args: &Args,
     events: &[AuditEvent],
     directory: &Directory,
-    store: &Store,
-    now: DateTime<Utc>,
+    console: &Console,
     out: &mut (dyn Write + Send),
-) -> Result<(), AuditError> {
+) -> Result<(), ConsoleError> {
     let clients = match &args.client {
         Some(client) => vec![directory.client(client)],
         None => events.iter().map(|event| directory.client(&event.client)).collect(),
     };
-    let backlogs = backlogs(events, directory, store, now).await?;
+    let backlogs = backlogs(events, directory, console).await?;
     let view = View {
         directory,
         backlogs: &backlogs,
-        clock: Clock::of_clients(clients, now),
+        clock: Clock::of_clients(clients, console.now),
     };
     let page = Page {
         events,
@@ -153,8 +134,8 @@ async fn show(
     };
     write!(out, "{}", page.render())?;
     if let ([event], Some(_)) = (events, &args.term) {
-        let record = store.event_record(event.key).await?;
-        let attempts = store.attempts_of(event.key).await?;
+        let record = console.store.event_record(event.key).await?;
+        let attempts = console.store.attempts_of(event.key).await?;
         let story = story::Story {
             event,
             record: record.as_ref(),
@@ -170,34 +151,33 @@ async fn show(
 async fn backlogs(
     events: &[AuditEvent],
     directory: &Directory,
-    store: &Store,
-    now: DateTime<Utc>,
+    console: &Console,
 ) -> Result<HashMap<Scope, ScopeBacklog>, StoreError> {
     let mut scopes: Vec<Scope> = events
         .iter()
         .flat_map(|event| &event.entries)
-        .filter_map(|entry| notes::pause_of(entry, directory, now))
+        .filter_map(|entry| notes::pause_of(entry, directory, console.now))
         .map(|pause| pause.scope.clone())
         .collect();
     scopes.sort();
     scopes.dedup();
-    store.scope_backlogs(&scopes).await
+    console.store.scope_backlogs(&scopes).await
 }
 
 /// Says where a conversion could be that is not in the ledger.
 async fn nothing(
     args: &Args,
     filter: &AuditFilter,
-    store: &Store,
-    now: DateTime<Utc>,
+    console: &Console,
     out: &mut (dyn Write + Send),
-) -> Result<ExitCode, AuditError> {
+) -> Result<Exit, ConsoleError> {
     if args.term.is_none() {
         writeln!(out, "No conversion that came in since then fits.")?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Success);
     }
-    let yesterday = (now - TimeDelta::days(1)).date_naive();
-    let unwanted = store
+    let yesterday = (console.now - TimeDelta::days(1)).date_naive();
+    let unwanted = console
+        .store
         .unwanted_since(yesterday, filter.client.as_ref(), UNWANTED_MAX)
         .await?;
     writeln!(out, "The ledger knows nothing of it. It may be")?;
@@ -214,7 +194,7 @@ async fn nothing(
         out,
         "- not published yet, still in its queue, or so long ago that its time of keeping is over"
     )?;
-    Ok(ExitCode::FAILURE)
+    Ok(Exit::Attention)
 }
 
 fn names(unwanted: &[Unwanted]) -> String {
@@ -233,7 +213,7 @@ fn filter(
     keys: Option<&SearchKeys>,
     directory: &Directory,
     now: DateTime<Utc>,
-) -> Result<AuditFilter, AuditError> {
+) -> Result<AuditFilter, ConsoleError> {
     let term = args
         .term
         .as_deref()

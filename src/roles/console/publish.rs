@@ -2,17 +2,18 @@
 
 mod lines;
 
-use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write, path::PathBuf, time::Duration};
 
 use chrono::Utc;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::lines::{Checking, Line, Lines, Refused, Source};
 use super::{
-    connect::{NoBroker, connected},
+    ConsoleError, Exit,
+    connect::connected,
     words::{count, grouped},
 };
-use crate::broker::{Broker, Headers, Outgoing, PublishFailure, topology::Topology};
+use crate::broker::{Broker, Headers, Outgoing, topology::Topology};
 
 /// Key of what this command publishes.
 const ROUTING_KEY: &str = "events.cli";
@@ -56,50 +57,18 @@ pub struct Tools<'a> {
     pub topology: &'a Topology,
 }
 
-/// Why it stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The file cannot be opened.
-    #[error("open {}", path.display())]
-    Open {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The lines cannot be read to their end.
-    #[error("read the events")]
-    Read(#[source] std::io::Error),
-    /// No connection.
-    #[error(transparent)]
-    NoBroker(#[from] NoBroker),
-    /// The broker did not confirm; the same file can be published again.
-    #[error(
-        "{} confirmed, then the broker took no more; publish the same file again, nothing counts twice",
-        grouped(*published)
-    )]
-    Unconfirmed {
-        /// How many were confirmed before.
-        published: i64,
-        /// Why.
-        #[source]
-        source: PublishFailure,
-    },
-    /// Whoever reads the answer went away.
-    #[error("write the answer")]
-    Output(#[from] std::io::Error),
-}
-
-/// Publishes. The exit code is 1 if a line was refused.
-pub async fn run(args: &Args, tools: Tools<'_>, out: &mut (dyn Write + Send)) -> Result<ExitCode, PublishError> {
+/// Publishes; a line that was refused needs attention.
+pub async fn run(args: &Args, tools: Tools<'_>, out: &mut (dyn Write + Send)) -> Result<Exit, ConsoleError> {
     let checking = if args.raw { Checking::Off } else { Checking::On };
     let mut source = Source::given(args.file.as_deref());
     let mut refused = Vec::new();
     if args.strict {
-        source = source.kept().await.map_err(PublishError::Read)?;
+        source = source
+            .kept()
+            .await
+            .map_err(|failure| unread(&Source::StandardInput, failure))?;
         let mut lines = open(&source, checking).await?;
-        while let Some(line) = lines.next().await.map_err(PublishError::Read)? {
+        while let Some(line) = lines.next().await.map_err(|failure| unread(&source, failure))? {
             refused.extend(line.err());
         }
     }
@@ -108,24 +77,31 @@ pub async fn run(args: &Args, tools: Tools<'_>, out: &mut (dyn Write + Send)) ->
     }
     if !refused.is_empty() {
         writeln!(out, "nothing published: {}", summary(&refused))?;
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Attention);
     }
     let lines = open(&source, checking).await?;
     connected(tools.broker).await?;
-    send(lines, tools, out).await
+    send(&source, lines, tools, out).await
 }
 
-async fn open(source: &Source, checking: Checking) -> Result<Lines, PublishError> {
-    source.lines(checking).await.map_err(|failure| match source {
-        Source::File(path) => PublishError::Open {
-            path: path.clone(),
-            source: failure,
-        },
-        Source::StandardInput | Source::Memory(_) => PublishError::Read(failure),
-    })
+async fn open(source: &Source, checking: Checking) -> Result<Lines, ConsoleError> {
+    source.lines(checking).await.map_err(|failure| unread(source, failure))
 }
 
-async fn send(mut lines: Lines, tools: Tools<'_>, out: &mut (dyn Write + Send)) -> Result<ExitCode, PublishError> {
+fn unread(source: &Source, failure: std::io::Error) -> ConsoleError {
+    let path = match source {
+        Source::File(path) => path.clone(),
+        Source::StandardInput | Source::Memory(_) => "standard input".into(),
+    };
+    ConsoleError::Read { path, source: failure }
+}
+
+async fn send(
+    source: &Source,
+    mut lines: Lines,
+    tools: Tools<'_>,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, ConsoleError> {
     let publisher = tools.broker.publisher("console");
     let progress = progress(lines.bytes());
     let mut published = 0;
@@ -134,7 +110,7 @@ async fn send(mut lines: Lines, tools: Tools<'_>, out: &mut (dyn Write + Send)) 
     while !is_over {
         let mut window = Vec::with_capacity(WINDOW);
         while window.len() < WINDOW && !is_over {
-            match lines.next().await.map_err(PublishError::Read)? {
+            match lines.next().await.map_err(|failure| unread(source, failure))? {
                 Some(Ok(line)) => window.push(message(line, tools.topology)),
                 Some(Err(fault)) => {
                     progress.suspend(|| report(&fault, out))?;
@@ -147,7 +123,10 @@ async fn send(mut lines: Lines, tools: Tools<'_>, out: &mut (dyn Write + Send)) 
         publisher
             .publish(window, PATIENCE)
             .await
-            .map_err(|source| PublishError::Unconfirmed { published, source })?;
+            .map_err(|source| ConsoleError::Unconfirmed {
+                done: count(published, "event") + " published",
+                source,
+            })?;
         published += confirmed;
         progress.set_position(lines.bytes_read());
         progress.set_message(count(published, "event"));
@@ -156,10 +135,10 @@ async fn send(mut lines: Lines, tools: Tools<'_>, out: &mut (dyn Write + Send)) 
     let published = format!("{} published", grouped(published));
     if refused.is_empty() {
         writeln!(out, "{published}")?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Success);
     }
     writeln!(out, "{published}, {}", summary(&refused))?;
-    Ok(ExitCode::FAILURE)
+    Ok(Exit::Attention)
 }
 
 fn message(line: Line, topology: &Topology) -> Outgoing {

@@ -44,6 +44,11 @@ pub fn render(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     text
 }
 
+/// Lays out rows of words below a header.
+pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    render(&header.map(Column::left), rows.into_iter().map(Vec::from).collect())
+}
+
 /// A text of someone else's without the characters by which it could steer a terminal.
 pub fn harmless(text: &str) -> String {
     text.chars()
@@ -78,6 +83,15 @@ mod tests {
                          two
         x       1234567
         ");
+    }
+
+    #[test]
+    fn columns_line_up_and_lines_have_no_blanks_at_their_end() {
+        let rows = [["acme", "-"], ["a-long-name", "paused"]].map(|row| row.map(str::to_owned));
+
+        let text = table(["CLIENT", "STATE"], rows);
+
+        assert_eq!(text, "CLIENT       STATE\nacme         -\na-long-name  paused\n");
     }
 
     #[test]

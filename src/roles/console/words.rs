@@ -85,17 +85,19 @@ impl Blanks<'_> {
         let account = self.account;
         let label = account.map(Account::label);
         let number = account.map(|account| format!("account:{}", account.id));
-        let text = match self.detail {
-            Some(detail) => text.replace("{detail}", &one_line(detail)),
-            // Without the words, the sentence ends where they would begin.
-            None => text.replace(": {detail}", "").replace("{detail}", "not known"),
-        };
-        text.replace("{platform}", self.platform.map_or("the platform", Platform::title))
+        let text = text
+            .replace("{platform}", self.platform.map_or("the platform", Platform::title))
             .replace("{client}", self.client.unwrap_or("the client"))
             // A pause is resumed by the ad account's number.
             .replace("account:{account}", number.as_deref().unwrap_or("account:NUMBER"))
             .replace("{account}", label.as_deref().unwrap_or("(unknown)"))
-            .replace("{login}", account.map_or("(unknown)", |account| &account.login))
+            .replace("{login}", account.map_or("(unknown)", |account| &account.login));
+        match self.detail {
+            // It comes last: it is not ours, and a placeholder in it is none.
+            Some(detail) => text.replace("{detail}", &one_line(detail)),
+            // Without the words, the sentence ends where they would begin.
+            None => text.replace(": {detail}", "").replace("{detail}", "not known"),
+        }
     }
 }
 

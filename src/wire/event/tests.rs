@@ -1,3 +1,5 @@
+//! What is read of an event and what is refused, fault by fault.
+
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};

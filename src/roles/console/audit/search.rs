@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::AuditError;
 use crate::{
     domain::{
         ClientId, Directory,
         search_key::{IdentityKind, SearchKeys},
     },
+    roles::console::ConsoleError,
     store::audit::AuditTerm,
 };
+
+const NO_KEY: &str =
+    "to look for an e-mail address or a phone number, RELAY_IDENTITY_KEY must be set as it is for the workers";
 
 /// The countries in which a number without a country code may be meant.
 pub(super) fn countries(directory: &Directory, client: Option<&ClientId>) -> BTreeSet<String> {
@@ -24,12 +27,12 @@ pub(super) fn term(
     text: &str,
     keys: Option<&SearchKeys>,
     countries: &BTreeSet<String>,
-) -> Result<AuditTerm, AuditError> {
+) -> Result<AuditTerm, ConsoleError> {
     let text = text.trim();
     let is_person = text.contains('@') || text.starts_with('+');
     let Some(keys) = keys else {
         return if is_person {
-            Err(AuditError::NoKey)
+            Err(ConsoleError::Usage(NO_KEY.to_owned()))
         } else {
             Ok(AuditTerm {
                 id: text.to_owned(),
@@ -90,7 +93,7 @@ mod tests {
         assert_eq!(found.id, "");
         assert!(matches!(
             term("jane@example.com", None, &countries(&[])),
-            Err(AuditError::NoKey)
+            Err(ConsoleError::Usage(_))
         ));
     }
 

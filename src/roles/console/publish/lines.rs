@@ -95,7 +95,10 @@ impl Source {
                 let bytes = file.metadata().await?.len();
                 (Box::new(BufReader::new(file)), Some(bytes))
             }
-            Source::Memory(all) => (Box::new(std::io::Cursor::new(all.clone())), u64::try_from(all.len()).ok()),
+            Source::Memory(all) => (
+                Box::new(std::io::Cursor::new(all.clone())),
+                u64::try_from(all.len()).ok(),
+            ),
         };
         Ok(Lines {
             reader,
@@ -138,7 +141,10 @@ impl Lines {
         let mut line = Vec::new();
         let mut is_too_long = false;
         loop {
-            let count = (&mut self.reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await?;
+            let count = (&mut self.reader)
+                .take(LINE_BYTES_MAX)
+                .read_until(b'\n', &mut line)
+                .await?;
             self.bytes_read += u64::try_from(count).unwrap_or(0);
             if count == 0 && line.is_empty() && !is_too_long {
                 return Ok(None);
@@ -191,7 +197,9 @@ fn raw_id(body: &[u8]) -> String {
     struct WithId {
         event_id: Option<String>,
     }
-    let given = serde_json::from_slice::<WithId>(body).ok().and_then(|line| line.event_id);
+    let given = serde_json::from_slice::<WithId>(body)
+        .ok()
+        .and_then(|line| line.event_id);
     let given = given.and_then(|id| EventId::parse(&id).ok());
     given.unwrap_or_else(|| EventId::from_body(body)).to_string()
 }
@@ -220,7 +228,10 @@ mod tests {
         let lines = read(text, Checking::On).await;
 
         assert_eq!(id(&lines[0]), "e-1");
-        let faults: Vec<String> = lines[1..].iter().map(|line| line.as_ref().err().unwrap().to_string()).collect();
+        let faults: Vec<String> = lines[1..]
+            .iter()
+            .map(|line| line.as_ref().err().unwrap().to_string())
+            .collect();
         assert_eq!(faults, ["line 4: missing_field client_id", "line 5: malformed_json"]);
     }
 

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use super::{
-    BadConfig, directory, documents,
+    BadConfig, console, directory, documents,
     worker::{self, Role},
 };
 use crate::{
@@ -13,8 +13,9 @@ use crate::{
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
     roles::console::{
-        accounts, logins,
+        accounts, audit, logins,
         pause::{PauseArgs, ResumeArgs},
+        publish,
     },
     telemetry,
 };
@@ -58,6 +59,10 @@ enum Command {
     /// Write the documents that are made from the code, below the folder in which this is run
     #[command(hide = true)]
     Schemas,
+    /// What became of each conversion, and why
+    Audit(audit::Args),
+    /// Put events into the queue, a JSON object a line, checked and confirmed
+    Publish(publish::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,6 +98,8 @@ impl Cli {
             Command::Pause(args) => directory::pause(args).await,
             Command::Resume(args) => directory::resume(args).await,
             Command::Schemas => schemas(),
+            Command::Audit(args) => console::audit(&args).await,
+            Command::Publish(args) => console::publish(&args).await,
         }
     }
 }

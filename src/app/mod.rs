@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod console;
 mod directory;
 pub mod documents;
 mod worker;

@@ -2,7 +2,12 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{store::StoreError, wire::accounts_file::AccountsFileErrors};
+use super::connect::NoBroker;
+use crate::{
+    broker::{BrokerError, PublishFailure},
+    store::StoreError,
+    wire::accounts_file::AccountsFileErrors,
+};
 
 /// A command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +30,21 @@ pub enum ConsoleError {
     /// Postgres.
     #[error("ask the database")]
     Store(#[from] StoreError),
+    /// There is no broker to work with.
+    #[error(transparent)]
+    NoBroker(#[from] NoBroker),
+    /// The broker did not do what it was asked.
+    #[error("ask the broker")]
+    Broker(#[from] BrokerError),
+    /// The broker did not confirm; what had been done before stands, and the same command goes on from there.
+    #[error("{done}, then the broker took no more; the same command goes on from there, and nothing goes out twice")]
+    Unconfirmed {
+        /// What had been done.
+        done: String,
+        /// Why it took no more.
+        #[source]
+        source: PublishFailure,
+    },
     /// The answer cannot be written.
     #[error("write the answer")]
     Output(#[from] io::Error),

@@ -1,6 +1,9 @@
 //! The console: what people ask and change on the command line. Each command writes its answer to a writer and says how it ended.
 
 pub mod accounts;
+pub mod audit;
+mod clock;
+mod connect;
 mod diff;
 mod error;
 mod files;
@@ -8,8 +11,11 @@ mod holding;
 pub mod logins;
 mod moment;
 pub mod pause;
+pub mod publish;
 mod scope;
 mod table;
+mod when;
+mod words;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,14 @@
+//! The console's commands as people run them: the binary, against a real RabbitMQ and a real Postgres.
+
+#[path = "console/audit.rs"]
+mod audit;
+#[path = "console/world.rs"]
+mod world;
+
+/// What other tests use as well.
+#[path = "it/support"]
+mod support {
+    pub mod management;
+    pub mod schema;
+    pub mod vhost;
+}

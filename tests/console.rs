@@ -2,6 +2,8 @@
 
 #[path = "console/audit.rs"]
 mod audit;
+#[path = "console/publish.rs"]
+mod publish;
 #[path = "console/world.rs"]
 mod world;
 

@@ -4,7 +4,7 @@ use std::{process::Output, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use conversion_relay::{
-    broker::{BrokerSettings, topology, topology::Topology},
+    broker::{Arrivals, Broker, BrokerSettings, Headers, IntakeSettings, topology, topology::Topology},
     domain::{
         AccountId, Cause, ClientId, DispatchKey, EventId, EventRecord, Platform, State,
         event::{ActionSource, Consent},
@@ -28,6 +28,8 @@ pub const GOOGLE: AccountId = AccountId(2);
 pub const TIKTOK: AccountId = AccountId(3);
 
 const KEY: &str = "a key for the tests of the console";
+/// Long enough for a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(60);
 pub const SILENCE: Duration = Duration::from_secs(900);
 
 /// Where a command runs.
@@ -93,6 +95,54 @@ impl World {
         Ran::from(self.command(arguments).output().await.expect("the binary runs"))
     }
 
+    /// A connected broker.
+    pub async fn broker(&self) -> Broker {
+        let broker = Broker::start(BrokerSettings::new(vec![self.vhost.url.as_str().into()], "test"));
+        let mut changes = broker.changes();
+        let good = tokio::time::timeout(DEADLINE, changes.wait_for(|health| health.is_good())).await;
+        good.expect("it connects in time").expect("the broker is there");
+        broker
+    }
+
+    /// How many messages lie in a queue.
+    pub async fn depth(&self, queue: &str) -> u32 {
+        self.broker()
+            .await
+            .queue_depth(queue)
+            .await
+            .expect("the queue is there")
+    }
+
+    /// Takes all that lies in a queue.
+    pub async fn take(&self, queue: &str) -> Vec<Message> {
+        let broker = self.broker().await;
+        let depth = broker.queue_depth(queue).await.expect("the queue is there") as usize;
+        let mut intake = broker.intake(IntakeSettings {
+            queue: queue.to_owned(),
+            prefetch: 1_000,
+            role: "test",
+        });
+        let mut messages = Vec::with_capacity(depth);
+        while messages.len() < depth {
+            let arrivals = tokio::time::timeout(DEADLINE, intake.next(1_000)).await;
+            let Ok(Arrivals::Deliveries(deliveries)) = arrivals else {
+                panic!("{arrivals:?} after {} of {depth}", messages.len());
+            };
+            for delivery in deliveries {
+                messages.push(Message {
+                    message_id: delivery.message_id.clone(),
+                    routing_key: delivery.routing_key.clone(),
+                    headers: delivery.headers.clone(),
+                    body: String::from_utf8_lossy(&delivery.body).into_owned(),
+                });
+                delivery.ack();
+            }
+        }
+        assert!(intake.drain(DEADLINE).await.clean);
+        broker.close(DEADLINE).await;
+        messages
+    }
+
     /// Stores an event.
     pub async fn store_event(&self, event: NewEvent) {
         self.store()
@@ -127,6 +177,15 @@ impl World {
             .expect("the record is taken");
         assert_eq!(recorded.len(), 1);
     }
+}
+
+/// What lay in a queue.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub message_id: Option<String>,
+    pub routing_key: String,
+    pub headers: Headers,
+    pub body: String,
 }
 
 /// What a command said.

@@ -1,5 +1,6 @@
 //! What is written down beside the code, compared with the code: schemas, examples, lists.
 
+mod asyncapi;
 mod examples;
 mod generated;
 mod messages;

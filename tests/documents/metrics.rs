@@ -292,3 +292,27 @@ fn the_labels_that_alerts_ask_for_exist() {
         }
     }
 }
+
+#[test]
+fn the_dashboard_shows_only_metrics_that_exist_and_all_that_alerts_read() {
+    let dashboard: Value = serde_json::from_str(&file("deploy/grafana/dashboard.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let shown: BTreeSet<String> = targets
+        .flat_map(|target| read_by(target["expr"].as_str().unwrap()))
+        .map(|name| name.trim_end_matches("_sum").trim_end_matches("_count").to_owned())
+        .collect();
+    let on_the_page: BTreeSet<String> = rows().into_keys().collect();
+    // What says who published something wrong is in the alert's own words.
+    let only_alerts = ["relay_events_repeated_total", "relay_events_unroutable_total"];
+    let alarming: BTreeSet<String> = alerts().values().flat_map(|expression| read_by(expression)).collect();
+
+    assert!(shown.is_subset(&on_the_page), "{:?}", shown.difference(&on_the_page));
+    let missing: Vec<&String> = alarming
+        .difference(&shown)
+        .filter(|name| !only_alerts.contains(&name.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -38,9 +38,9 @@ pub const LEASES_LOST: &str = "relay_leases_lost_total";
 pub const WOKEN: &str = "relay_woken_dispatches_total";
 /// Dispatches that are not settled, by `platform` and `state`.
 pub const UNSETTLED: &str = "relay_unsettled_dispatches";
-/// Seconds until the first paused dispatch expires, by `platform`; absent while none is paused.
+/// Seconds until the first paused dispatch expires, by `platform`; infinite while none is paused.
 pub const PAUSED_DEADLINE: &str = "relay_paused_nearest_deadline_seconds";
-/// Pauses in force, by `scope` and `cause`.
+/// Pauses in force, by `scope`.
 pub const PAUSES: &str = "relay_pauses";
 /// Statements that Postgres did not take and that are tried again, by `role`.
 pub const STORE_FAILURES: &str = "relay_store_failures_total";

@@ -1,8 +1,10 @@
 //! What is written down beside the code, compared with the code: schemas, examples, lists.
 
+mod asyncapi;
 mod examples;
 mod generated;
 mod messages;
+mod metrics;
 
 use std::{fs, path::Path};
 
@@ -18,6 +20,11 @@ use serde_json::Value;
 fn file(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A file in YAML.
+fn yaml(path: &str) -> Value {
+    serde_saphyr::from_str(&file(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// A schema of `schemas/messages`.

@@ -3,5 +3,9 @@
 //! Each test has its own vhost, schema and simulator. Nothing sleeps for luck: everything is awaited on a condition with a deadline.
 
 mod crashes;
-#[expect(dead_code, reason = "the support is shared with other test programs, and each uses a part of it")]
+mod replicas;
+#[expect(
+    dead_code,
+    reason = "the support is shared with other test programs, and each uses a part of it"
+)]
 mod support;

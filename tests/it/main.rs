@@ -5,6 +5,7 @@
 mod crashes;
 mod pauses;
 mod replicas;
+mod shutdown;
 #[expect(
     dead_code,
     reason = "the support is shared with other test programs, and each uses a part of it"

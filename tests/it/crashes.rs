@@ -88,9 +88,12 @@ async fn a_sender_that_dies_between_answer_and_record_marks_the_attempt_as_ambig
     for point in ["sender.after_answer", "sender.before_record"] {
         let world = die_at(point, 2).await;
 
-        let ambiguous = world.number("SELECT count(*) FROM attempts WHERE outcome = 'ambiguous'").await;
+        let ambiguous = world
+            .number("SELECT count(*) FROM attempts WHERE outcome = 'ambiguous'")
+            .await;
         assert!(ambiguous > 0, "{point}: nothing is marked");
-        let repeated = "SELECT count(*) FROM dispatches WHERE first_ambiguous_at IS NOT NULL AND attempts > 1 AND state = 'sent'";
+        let repeated =
+            "SELECT count(*) FROM dispatches WHERE first_ambiguous_at IS NOT NULL AND attempts > 1 AND state = 'sent'";
         assert_eq!(world.number(repeated).await, ambiguous, "{point}");
     }
 }

@@ -1,17 +1,21 @@
 //! The command line.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 use super::{
-    BadConfig,
+    BadConfig, directory, documents,
     worker::{self, Role},
 };
 use crate::{
     broker::topology::{self, Topology},
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
+    roles::console::{
+        accounts, logins,
+        pause::{PauseArgs, ResumeArgs},
+    },
     telemetry,
 };
 
@@ -41,6 +45,19 @@ enum Command {
         #[command(subcommand)]
         what: TopologyCommand,
     },
+    /// Clients and their ad accounts, kept in TOML files: plan, apply, list
+    #[command(subcommand)]
+    Accounts(accounts::Args),
+    /// Credentials: list them with what they hold back, pause, resume, seal
+    #[command(subcommand)]
+    Logins(logins::Args),
+    /// Hold back a login, an ad account, a quota or a platform; nothing is lost
+    Pause(PauseArgs),
+    /// End a pause, whoever made it
+    Resume(ResumeArgs),
+    /// Write the documents that are made from the code, below the folder in which this is run
+    #[command(hide = true)]
+    Schemas,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,12 +88,17 @@ impl Cli {
             }
             Command::Migrate => migrate().await,
             Command::Topology { what } => what.run().await,
+            Command::Accounts(args) => directory::accounts(args).await,
+            Command::Logins(args) => directory::logins(args).await,
+            Command::Pause(args) => directory::pause(args).await,
+            Command::Resume(args) => directory::resume(args).await,
+            Command::Schemas => schemas(),
         }
     }
 }
 
 /// Reads one part of the configuration.
-fn part<T>(read: impl FnOnce(&mut config::Reader) -> Option<T>) -> Result<T, BadConfig> {
+pub(super) fn part<T>(read: impl FnOnce(&mut config::Reader) -> Option<T>) -> Result<T, BadConfig> {
     telemetry::start_command_log().map_err(|error| BadConfig(error.to_string()))?;
     config::read(&ProcessEnvironment, read).map_err(|errors| BadConfig(errors.to_string()))
 }
@@ -90,6 +112,18 @@ async fn migrate() -> anyhow::Result<ExitCode> {
     }
     if applied.is_empty() {
         println!("the database is of this version already");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "what a command has to say goes to standard output")]
+fn schemas() -> anyhow::Result<ExitCode> {
+    let changed = documents::write(Path::new("."))?;
+    for path in &changed {
+        println!("written {path}");
+    }
+    if changed.is_empty() {
+        println!("all documents are as they should be");
     }
     Ok(ExitCode::SUCCESS)
 }

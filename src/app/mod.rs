@@ -2,6 +2,8 @@
 
 mod admin;
 mod cli;
+mod directory;
+pub mod documents;
 mod worker;
 
 use std::process::ExitCode;

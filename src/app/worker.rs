@@ -34,6 +34,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What closing the broker's connections may take beyond the roles' own deadline.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
+const NOT_MIGRATED: &str = "the database is not of this version: run `conversion-relay migrate` first";
+
 /// A role that `run` can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
@@ -91,6 +93,14 @@ pub fn store(config: &crate::config::DatabaseConfig) -> anyhow::Result<Store> {
         connect_timeout: CONNECT_TIMEOUT,
     };
     Store::new(&settings).context("set up the database")
+}
+
+/// Postgres with the tables of this version; without them an error that says what to do.
+pub async fn migrated_store(config: &crate::config::DatabaseConfig) -> anyhow::Result<Store> {
+    let store = store(config)?;
+    let is_migrated = store.is_migrated().await.context("reach the database")?;
+    anyhow::ensure!(is_migrated, NOT_MIGRATED);
+    Ok(store)
 }
 
 /// The broker's settings, as the configuration says.
@@ -165,7 +175,7 @@ async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
     loop {
         match store.is_migrated().await {
             Ok(true) => return Ok(()),
-            Ok(false) => anyhow::bail!("the database is not of this version: run `conversion-relay migrate` first"),
+            Ok(false) => anyhow::bail!(NOT_MIGRATED),
             Err(failure) if failure.is_passing() => warn!(error = %chain(&failure), "waits for the database"),
             Err(failure) => return Err(failure.into()),
         }

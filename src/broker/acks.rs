@@ -1,8 +1,5 @@
 //! The ack-writer: the one task that writes verdicts on one channel.
 
-use std::{future::poll_fn, task::Poll};
-
-use futures_util::future::maybe_done;
 use lapin::{
     Channel,
     options::{BasicAckOptions, BasicNackOptions},
@@ -10,6 +7,7 @@ use lapin::{
 use tokio::sync::mpsc;
 
 use super::{
+    begun::{begin, finish},
     holder::Settlement,
     tags::{Frame, Tags, Verdict},
 };
@@ -56,14 +54,10 @@ pub(super) async fn write_verdicts(
 async fn write(channel: &Channel, frames: &[Frame]) -> lapin::Result<()> {
     let mut writes = Vec::with_capacity(frames.len());
     for frame in frames {
-        let mut write = Box::pin(maybe_done(write_one(channel, *frame)));
-        // The first poll puts the frame in line, so the order is ours; waiting for each would be a round trip each.
-        poll_fn(|context| Poll::Ready(write.as_mut().poll(context).is_ready())).await;
-        writes.push(write);
+        writes.push(begin(write_one(channel, *frame)).await);
     }
-    for mut write in writes {
-        write.as_mut().await;
-        write.as_mut().take_output().unwrap_or(Ok(()))?;
+    for write in writes {
+        finish(write).await.unwrap_or(Ok(()))?;
     }
     Ok(())
 }

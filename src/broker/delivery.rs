@@ -95,7 +95,8 @@ impl Delivery {
         }
     }
 
-    /// Gives it back to the queue; its count rises.
+    /// Gives it back to the queue, near its head. Its count rises, and from [`SOLO_FROM`](super::SOLO_FROM) on it is
+    /// read alone: so this is no way to wait.
     pub fn requeue(mut self) {
         if let Some(hold) = self.hold.take()
             && hold.holder.settle(hold.tag, Verdict::Requeue)

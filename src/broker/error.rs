@@ -100,7 +100,7 @@ pub(super) fn reply(error: &lapin::Error) -> Option<(u16, String)> {
 
 /// Which messages are not known to be with the broker, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("publish {} of the messages: {cause}", unconfirmed.len())]
+#[error("publish: {} not confirmed, {cause}", unconfirmed.len())]
 pub struct PublishFailure {
     /// Indices into what was passed to `publish`, ascending; the others are confirmed. Some of these may have arrived.
     pub unconfirmed: Vec<usize>,

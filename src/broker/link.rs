@@ -29,6 +29,8 @@ pub(super) type LinkWatch = watch::Receiver<Option<Arc<Link>>>;
 pub(super) struct Link {
     connection: Connection,
     socket: Socket,
+    /// How many addresses there are.
+    nodes: usize,
     /// The broker's reason for taking no messages from this connection, while it takes none.
     blocked: watch::Sender<Option<String>>,
 }
@@ -83,6 +85,7 @@ impl Link {
         Ok(Link {
             connection,
             socket,
+            nodes: settings.urls.len(),
             blocked: watch::Sender::new(None),
         })
     }
@@ -120,6 +123,14 @@ impl Link {
             tracing::debug!(error = error.in_full(), "broker connection cut off");
         }
         self.cut();
+    }
+
+    /// Gives up a node that holds the connection but does not do its work, if there is another one to go to.
+    pub(super) fn leave_node(&self) {
+        if self.nodes > 1 {
+            tracing::warn!("the broker node does not confirm, trying another one");
+            self.cut();
+        }
     }
 
     /// Ends it at once, as a crash would.

@@ -6,6 +6,7 @@
 //! confirms and prefetch never straddle two connections.
 
 mod acks;
+mod begun;
 mod consuming;
 mod delivery;
 mod error;

@@ -86,7 +86,8 @@ impl Publisher {
                         open.push(index);
                     }
                     Fate::Unknown => {
-                        last = self.what_is_missing();
+                        // A try cut short by the deadline tells less than the one before it.
+                        last = self.what_is_missing().unwrap_or(last);
                         open.push(index);
                     }
                     Fate::Returned => {
@@ -165,17 +166,17 @@ impl Publisher {
         }
     }
 
-    /// Why there is no answer, as the state of the connection tells it.
-    fn what_is_missing(&self) -> PublishCause {
+    /// Why there is no answer, if the state of the connection tells.
+    fn what_is_missing(&self) -> Option<PublishCause> {
         let health = self.0.health.borrow();
         if self.0.closing.is_cancelled() {
-            PublishCause::Closed
+            Some(PublishCause::Closed)
         } else if !health.publish_connected {
-            PublishCause::Disconnected
+            Some(PublishCause::Disconnected)
         } else if health.blocked.is_some() {
-            PublishCause::Blocked
+            Some(PublishCause::Blocked)
         } else {
-            PublishCause::TimedOut
+            None
         }
     }
 }

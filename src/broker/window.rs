@@ -1,8 +1,7 @@
 //! One window: written in order, and reported only when every confirm of it is in.
 
-use std::{collections::HashSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use futures_util::future::maybe_done;
 use lapin::{
     Channel, Confirmation,
     message::BasicReturnMessage,
@@ -11,6 +10,7 @@ use lapin::{
 use tokio::sync::watch;
 
 use super::{
+    begun::{begin, finish},
     error::{BrokerError, reply},
     link::Link,
     message::{Outgoing, Prepared},
@@ -50,10 +50,15 @@ impl Fate {
     }
 }
 
+/// After so many windows in a row without all their confirms the node is given up: in a cluster, the smaller side of a
+/// partition takes messages and never confirms them.
+const STALLS_UNTIL_ANOTHER_NODE: u32 = 2;
+
 /// A publishing channel, opened when needed, and given up when it is in doubt.
 pub(super) struct Window {
     channel: Option<(Arc<Link>, Channel)>,
     confirm_timeout: Duration,
+    stalls: u32,
 }
 
 /// The broker closed the channel over a message.
@@ -74,6 +79,7 @@ impl Window {
         Window {
             channel: None,
             confirm_timeout,
+            stalls: 0,
         }
     }
 
@@ -148,6 +154,15 @@ impl Window {
             .iter()
             .filter_map(|answer| answer.as_ref().err())
             .find_map(refusal);
+        if in_time {
+            self.stalls = 0;
+        } else {
+            self.stalls += 1;
+            if self.stalls >= STALLS_UNTIL_ANOTHER_NODE {
+                self.stalls = 0;
+                link.leave_node();
+            }
+        }
         if !in_time || answers.iter().any(Result::is_err) {
             self.channel = None;
         }
@@ -179,23 +194,18 @@ async fn publish_all(channel: &Channel, group: &[(usize, Prepared)], answers: &m
     };
     let mut writes = Vec::with_capacity(group.len());
     for (_, message) in group {
-        let mut write = Box::pin(maybe_done(channel.basic_publish(
+        let write = channel.basic_publish(
             message.exchange.clone(),
             message.routing_key.clone(),
             options,
             &message.body,
             message.properties.clone(),
-        )));
-        // The first poll takes the number and queues the frames. Doing it here, one by one, keeps both in one order.
-        poll_fn(|context| Poll::Ready(write.as_mut().poll(context)))
-            .await
-            .is_ready();
-        writes.push(write);
+        );
+        writes.push(begin(write).await);
     }
     let mut confirms = Vec::with_capacity(group.len());
-    for mut write in writes {
-        write.as_mut().await;
-        confirms.extend(write.as_mut().take_output());
+    for write in writes {
+        confirms.extend(finish(write).await);
     }
     for confirm in confirms {
         answers.push(match confirm {

@@ -11,7 +11,7 @@ use super::platform::Platform;
 pub const CLICK_ID_BYTES_MAX: usize = 1_000;
 
 /// What kind of click ID it is; the platform follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClickKind {
     /// Meta's `_fbc` cookie, `fb.1.<ms>.<fbclid>`.
@@ -57,7 +57,7 @@ impl ClickKind {
 
 /// The click IDs that came with an event, in its `click` or in the query of its `source_url`; each opaque and in its own case.
 /// `fbp` and `ttp` are browser IDs, not clicks: they help to match and attribute nothing.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct ClickIds {
     /// Meta's click cookie, verbatim.
@@ -119,7 +119,7 @@ impl fmt::Debug for ClickIds {
 }
 
 /// The ad click that a dispatch is attributed to.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Click {
     /// What kind of click ID.
     pub kind: ClickKind,

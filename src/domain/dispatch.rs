@@ -28,7 +28,7 @@ impl fmt::Display for DispatchKey {
 }
 
 /// What a sender needs to report one event to one ad account. The same dispatch is always built into the same bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Dispatch {
     /// Which ad account; the event's key follows from the event.
     pub account: AccountId,

@@ -106,7 +106,7 @@ impl ActionSource {
 }
 
 /// One product of an order.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Content {
     /// The product's ID in the catalogue.
@@ -139,7 +139,7 @@ pub enum Permission {
 }
 
 /// What the person allowed; `None` means that nobody asked or told. It is never invented.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Consent {
     /// To send data about them to the platform for ads.

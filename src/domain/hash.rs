@@ -17,7 +17,7 @@ pub fn already_hashed(text: &str) -> Option<String> {
 
 /// The identities of a person in one platform's own form and under its own key names, hashed except where the platform demands
 /// plain text. A key has at least one value, and no value twice.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Identity(BTreeMap<String, Vec<String>>);
 

@@ -24,8 +24,9 @@ fn visible_ascii(text: &str, max: usize) -> Result<(), InvalidId> {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $max:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schemars(extend("pattern" = "^[!-~]*$", "minLength" = 1, "maxLength" = $max))]
         pub struct $name(String);
 
         impl $name {
@@ -110,7 +111,7 @@ impl fmt::Display for EventKey {
 }
 
 /// The number of an ad account in this relay; given by Postgres, never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct AccountId(pub i32);
 

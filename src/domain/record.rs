@@ -16,7 +16,7 @@ use super::{
 
 /// An event without its person in plain text: identities are hashed, in each platform's own form. Plain are only the client IP,
 /// the user agent, click IDs, and what a platform demands plain. It serialises to the body of the ledger's row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EventRecord {
     /// The advertiser.
     pub client: ClientId,

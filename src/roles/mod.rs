@@ -1,5 +1,6 @@
 //! The roles: they join wire, platforms, broker and ledger into work that goes on by itself.
 
+pub mod console;
 pub mod context;
 pub mod credentials;
 

@@ -1,5 +1,6 @@
 //! Postgres: the ledger, the directory of clients and ad accounts, pauses. The only place that knows SQL.
 
+mod applying;
 pub mod directory;
 pub mod keeping;
 pub mod migrations;

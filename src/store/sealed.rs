@@ -5,7 +5,7 @@ use super::{
     pool::{Store, StoreError},
     row::Columns,
 };
-use crate::domain::secret::SealedSecret;
+use crate::domain::{Scope, secret::SealedSecret};
 
 impl Store {
     /// The sealed secret of this name; `None` if there is none.
@@ -28,7 +28,7 @@ impl Store {
         }))
     }
 
-    /// Puts a sealed secret in place of any former one of its name, and makes workers read it anew; gives the names of the logins that
+    /// Puts a sealed secret in place of any former one of its name, and makes workers read it anew and try it at once; gives the names of the logins that
     /// refer to it.
     pub async fn put_sealed_secret(&self, name: &str, secret: &SealedSecret) -> Result<Vec<String>, StoreError> {
         let mut client = self.client().await?;
@@ -48,13 +48,18 @@ impl Store {
                 &[&format!("db:{name}")],
             )
             .await?;
-        pauses::changed(&transaction).await?;
-        transaction.commit().await?;
         let mut logins: Vec<String> = rows
             .iter()
             .map(|row| Columns { table: "logins", row }.get("name"))
             .collect::<Result<_, _>>()?;
         logins.sort();
+        let scopes: Vec<String> = logins
+            .iter()
+            .map(|name| Scope::Login(name.clone()).to_string())
+            .collect();
+        pauses::probe_now(&transaction, &scopes).await?;
+        pauses::changed(&transaction).await?;
+        transaction.commit().await?;
         Ok(logins)
     }
 }

@@ -1,5 +1,6 @@
 //! Dispatch messages: what lies in the senders' queues, and the copies of failed ones in the dead queues.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Dispatch;
@@ -21,9 +22,7 @@ pub mod header {
     pub const DEAD_COUNT: &str = "relay-dead-count";
     /// Why it failed, or why an inbound message is no event.
     pub const CAUSE: &str = "relay-cause";
-    /// The platform's code.
-    pub const CODE: &str = "relay-code";
-    /// The platform's words (cleaned), or the field that is wrong.
+    /// The platform's code and words (cleaned), or the field that is wrong.
     pub const DETAIL: &str = "relay-detail";
     /// How many attempts there were.
     pub const ATTEMPTS: &str = "relay-attempts";
@@ -38,14 +37,19 @@ pub mod header {
 #[error("read a dispatch message")]
 pub struct UnreadableDispatch(#[source] serde_json::Error);
 
+/// One event on its way to one ad account: what a sender needs to report it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DispatchMessage")]
+pub(super) struct Message<'a> {
+    /// Version of the message's form.
+    #[schemars(extend("const" = VERSION))]
+    v: i64,
+    #[serde(flatten)]
+    dispatch: &'a Dispatch,
+}
+
 /// Writes the message's body.
 pub fn encode(dispatch: &Dispatch) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Message<'a> {
-        v: i64,
-        #[serde(flatten)]
-        dispatch: &'a Dispatch,
-    }
     serde_json::to_vec(&Message { v: VERSION, dispatch }).expect("a dispatch has only text keys")
 }
 

@@ -1,12 +1,41 @@
 //! Fields of a funnel event as producers write them: lenient where the meaning is plain, and an error otherwise.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::Value;
+
+/// A JSON object. serde takes a list of the fields in their order for one as well; from a producer such a list is a mistake.
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+/// The largest whole number that a schema takes for a name or for an amount.
+const WHOLE_NUMBER_MAX: u64 = 999_999_999_999_999_999;
 
 /// A text. A whole number counts as its digits, for shops number their orders and products.
 #[derive(Clone, Default)]
@@ -27,9 +56,18 @@ impl JsonSchema for Text {
         "Text".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "A text; a whole number counts as its digits.", "type": ["string", "integer"] })
+    fn inline_schema() -> bool {
+        true
     }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"] })
+    }
+}
+
+/// The schema of a text that has the form of a pattern.
+pub(super) fn text_of_form(pattern: &str) -> Schema {
+    json_schema!({ "type": ["string", "integer"], "pattern": pattern, "minimum": 0, "maximum": WHOLE_NUMBER_MAX })
 }
 
 /// One text, or a list of texts.
@@ -55,12 +93,13 @@ impl JsonSchema for Texts {
         "Texts".into()
     }
 
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let text = generator.subschema_for::<Text>();
-        json_schema!({
-            "description": "One value or a list of them; 64 hex digits count as a SHA-256 hash.",
-            "anyOf": [text, { "type": "array", "items": text }]
-        })
+        let text = Text::json_schema(generator);
+        json_schema!({ "type": ["string", "integer", "array", "null"], "items": text })
     }
 }
 
@@ -91,10 +130,16 @@ impl JsonSchema for Amount {
         "Amount".into()
     }
 
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "An amount of money, not negative: a number, or its decimal digits as a text.",
-            "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*$" }]
+            "type": ["number", "string"],
+            "minimum": 0,
+            "maximum": WHOLE_NUMBER_MAX,
+            "pattern": "^ *[0-9]{1,18}(\\.[0-9]+)? *$"
         })
     }
 }
@@ -132,15 +177,23 @@ impl<'de> Deserialize<'de> for Moment {
 }
 
 fn from_seconds(text: &str) -> Option<Moment> {
-    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
-    let seconds: i64 = whole.parse().ok()?;
-    if seconds >= MILLISECONDS_FROM {
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let seconds = if !is_number {
+        return None;
+    } else if text.contains(['e', 'E']) {
+        // Some languages write large numbers so: 1.7951688e9.
+        Decimal::from_scientific(text).ok()?
+    } else {
+        text.parse().ok()?
+    };
+    if seconds >= Decimal::from(MILLISECONDS_FROM) {
         return Some(Moment::Milliseconds);
     }
-    let fraction: f64 = text[whole.len()..].parse().unwrap_or(0.0);
-    // Below a second and never negative, so the conversion is exact enough and in range.
-    let nanoseconds = (fraction * 1e3) as u32 * 1_000_000;
-    DateTime::from_timestamp(seconds, nanoseconds).map(Moment::At)
+    let whole = seconds.floor();
+    let milliseconds = ((seconds - whole) * Decimal::ONE_THOUSAND).to_u32()?;
+    DateTime::from_timestamp(whole.to_i64()?, milliseconds * 1_000_000).map(Moment::At)
 }
 
 impl JsonSchema for Moment {
@@ -148,10 +201,19 @@ impl JsonSchema for Moment {
         "Moment".into()
     }
 
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        const DATE: &str = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
+        const TIME: &str = "([01][0-9]|2[0-3]):[0-5][0-9]";
+        let rfc_3339 = format!("{DATE}[Tt]{TIME}:[0-5][0-9](\\.[0-9]+)?([Zz]|[+-]{TIME})");
         json_schema!({
-            "description": "RFC 3339, or Unix seconds (never milliseconds).",
-            "anyOf": [{ "type": "string", "minLength": 1 }, { "type": "number", "exclusiveMaximum": MILLISECONDS_FROM }]
+            "type": ["string", "number"],
+            "minimum": 0,
+            "exclusiveMaximum": MILLISECONDS_FROM,
+            "pattern": format!("^({rfc_3339}|[0-9]{{1,11}}(\\.[0-9]+)?)$")
         })
     }
 }
@@ -200,7 +262,11 @@ mod tests {
             assert_eq!(read::<Moment>(same), Some(Moment::At(expected)), "{same}");
         }
         let fraction = Moment::At(expected + chrono::TimeDelta::milliseconds(123));
-        assert_eq!(read::<Moment>("1795168800.123"), Some(fraction));
+        for same in ["1795168800.123", "1795168800.1239", "1.795168800123e9"] {
+            assert_eq!(read::<Moment>(same), Some(fraction), "{same}");
+        }
+        assert_eq!(read::<Moment>("1.7951688E+9"), Some(Moment::At(expected)));
+        assert_eq!(read::<Moment>("1.7951688e12"), Some(Moment::Milliseconds));
         assert_eq!(read::<Moment>("1795168800000"), Some(Moment::Milliseconds));
         for wrong in [
             r#""yesterday""#,
@@ -209,6 +275,8 @@ mod tests {
             "[]",
             "null",
             "1e300",
+            r#""1_795_168_800""#,
+            r#""""#,
         ] {
             assert_eq!(read::<Moment>(wrong), None, "{wrong}");
         }

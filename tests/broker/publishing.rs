@@ -6,7 +6,9 @@ use conversion_relay::broker::{PublishCause, topology};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{DEADLINE, World, connected, eventually, everything_logged, from, message, take, to_exchange};
+use crate::world::{
+    DEADLINE, World, connected, eventually, everything_logged, from, has_depth, message, take, to_exchange,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -29,7 +31,7 @@ async fn a_missing_exchange_is_named_and_does_not_hold_up_the_others() {
         "{failure}"
     );
     good.unwrap();
-    eventually("all are there", async || broker.queue_depth("q").await.unwrap() == 2001).await;
+    has_depth(&broker, "q", 2001).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,21 +145,21 @@ async fn a_full_queue_rejects_until_there_is_room() {
     let mut count = 0;
     eventually("the queue is full", async || {
         count += 1;
-        publisher
-            .publish(vec![message("q", count)], Duration::from_millis(300))
-            .await
-            .is_err()
+        let published = publisher
+            .publish(vec![message("q", count)], Duration::from_secs(1))
+            .await;
+        published.is_err_and(|failure| failure.cause == PublishCause::Rejected)
     })
     .await;
 
     let began = Instant::now();
     let failure = publisher
-        .publish(vec![message("q", "late")], Duration::from_secs(1))
+        .publish(vec![message("q", "late")], Duration::from_secs(2))
         .await
         .unwrap_err();
 
     assert_eq!((failure.unconfirmed, failure.cause), (vec![0], PublishCause::Rejected));
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let mut intake = broker.intake(from("q", 100));
     let (published, ()) = tokio::join!(publisher.publish(vec![message("q", "late")], MINUTE), async {
         let mut seen = String::new();
@@ -186,7 +188,7 @@ async fn many_small_publishes_at_once_are_all_confirmed() {
         published.await.unwrap().unwrap();
     }
 
-    assert_eq!(broker.queue_depth("q").await.unwrap(), 2000);
+    has_depth(&broker, "q", 2000).await;
     assert_eq!(publisher.publish(Vec::new(), MINUTE).await, Ok(()));
 }
 

@@ -15,15 +15,15 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{management::Management, vhost::Vhost};
+use crate::support::{management::Management, node::Node, vhost::Vhost};
 
 /// Long enough for a busy machine; no test waits for it when all is well.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A vhost of the shared broker or of a node of the test's own.
 pub struct World {
-    pub vhost: Vhost,
-    pub management: Management,
+    vhost: Vhost,
+    management: Management,
 }
 
 impl World {
@@ -33,6 +33,16 @@ impl World {
         World {
             vhost,
             management: Management::at(&management),
+        }
+    }
+
+    /// A vhost of a node of the test's own.
+    pub async fn on(node: &Node) -> World {
+        let management = node.address("RELAY_MANAGEMENT_URL");
+        let vhost = Vhost::create_on(node.address("RELAY_AMQP_URL"), management).await;
+        World {
+            vhost,
+            management: Management::at(management),
         }
     }
 
@@ -137,6 +147,14 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         assert!(began.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Waits until so many messages wait in the queue. What a closed channel gives back is there a moment after its close.
+pub async fn has_depth(broker: &Broker, queue: &str, depth: u32) {
+    eventually(&format!("{queue} holds {depth}"), async || {
+        broker.queue_depth(queue).await.expect("the queue is there") == depth
+    })
+    .await;
 }
 
 /// A message to a queue through the default exchange.

@@ -174,16 +174,13 @@ impl Round {
     async fn step(&mut self, target: &Target, batch: Vec<Item>, work: &mut Work) -> Result<(), StoreAway> {
         let request = self.build(target, &batch);
         if request.body.len() > adapter(self.platform).limits(&target.account).bytes {
-            return match halves(batch) {
-                Halves::Two(first, second) => {
-                    work.again_in_halves(first, second);
-                    Ok(())
-                }
-                Halves::Single(item) => {
-                    self.settle(vec![item], |_| (State::Failed, Cause::RequestTooLarge, None))
-                        .await
-                }
-            };
+            if batch.len() > 1 {
+                work.again_in_halves(batch);
+                return Ok(());
+            }
+            return self
+                .settle(batch, |_| (State::Failed, Cause::RequestTooLarge, None))
+                .await;
         }
         let Some(batch) = self.keep_lease(batch).await? else {
             return Ok(());
@@ -199,13 +196,11 @@ impl Round {
                 work.again_without_culprits(rest);
                 self.record(target, culprits, &facts).await?;
             }
-            Classification::Unnamed(outcome) => match halves(batch) {
-                Halves::Two(first, second) => {
-                    work.smallest = Some(first.len());
-                    work.again_in_halves(first, second);
-                }
-                Halves::Single(item) => self.record(target, vec![(item, outcome)], &facts).await?,
-            },
+            Classification::Unnamed(_) if batch.len() > 1 => work.again_in_halves(batch),
+            Classification::Unnamed(outcome) => {
+                let outcomes = batch.into_iter().map(|item| (item, outcome.clone())).collect();
+                self.record(target, outcomes, &facts).await?;
+            }
             Classification::Reauthenticate(outcome) => {
                 self.context.credentials.forget(&target.login, &target.account).await;
                 if work.reauthenticated {
@@ -550,7 +545,9 @@ struct Work {
 }
 
 impl Work {
-    fn again_in_halves(&mut self, first: Vec<Item>, second: Vec<Item>) {
+    fn again_in_halves(&mut self, batch: Vec<Item>) {
+        let (first, second) = halves(batch);
+        self.smallest = Some(first.len());
         self.batches.push_front(second);
         self.batches.push_front(first);
     }
@@ -563,19 +560,10 @@ impl Work {
     }
 }
 
-enum Halves {
-    Two(Vec<Item>, Vec<Item>),
-    Single(Item),
-}
-
-fn halves(mut batch: Vec<Item>) -> Halves {
-    if batch.len() == 1
-        && let Some(item) = batch.pop()
-    {
-        return Halves::Single(item);
-    }
-    let second = batch.split_off(batch.len() / 2);
-    Halves::Two(batch, second)
+/// Halves a batch of two or more; the second half is empty if there was only one.
+fn halves(mut batch: Vec<Item>) -> (Vec<Item>, Vec<Item>) {
+    let second = batch.split_off(batch.len().div_ceil(2));
+    (batch, second)
 }
 
 fn chunks(items: Vec<Item>, most: usize) -> VecDeque<Vec<Item>> {

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     Envelope, Malformed,
-    message::{ClickFields, ContentFields, FunnelEvent, UserFields},
+    message::{CONTENTS_MAX, ClickFields, ContentFields, FunnelEvent, UserFields},
 };
 use crate::{
     domain::{
@@ -27,8 +27,6 @@ const NAME_CHARACTERS_MAX: usize = 100;
 const TEXT_CHARACTERS_MAX: usize = 1_000;
 /// The most values of one identity; the platforms take fewer.
 const IDENTITIES_MAX: usize = 10;
-/// The most products of one event.
-const CONTENTS_MAX: usize = 1_000;
 
 pub(super) fn check(message: FunnelEvent, body: &[u8], envelope: Envelope<'_>) -> Result<Event, Malformed> {
     let client = required(&message.client_id, "client_id")?;

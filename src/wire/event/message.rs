@@ -1,30 +1,41 @@
 //! The funnel event's JSON form; the JSON Schema in `schemas/messages` is generated from it.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
+use serde_json::json;
 
 use super::Malformed;
 use crate::{
     domain::{
         Cause,
-        event::{ActionSource, Permission},
+        event::{ActionSource, Permission, VALUED_EVENTS},
     },
-    wire::fields::{Amount, Moment, Text, Texts},
+    wire::fields::{Amount, Moment, Object, Text, Texts, text_of_form},
 };
 
+/// The most products of one event.
+pub(super) const CONTENTS_MAX: usize = 1_000;
+
 /// One funnel step of one person. Required are `client_id` and `event_name`, and for Purchase and Subscribe `value` (and `currency`, unless the
-/// client has a default). Blank texts and nulls count as absent; unknown fields are ignored.
+/// client has a default). Nulls count as absent, and so do blank texts except for amounts and times; unknown fields are ignored. A whole number
+/// counts as text, for shops number their orders and products.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = require_value)]
 pub struct FunnelEvent {
     /// 1 to 64 visible ASCII characters, equal to the browser pixel's event ID. Missing: derived from `order_id`, else the message ID, else the body.
     #[serde(default)]
+    #[schemars(schema_with = "event_id_schema")]
     pub event_id: Option<Text>,
     /// The advertiser, as it is named in the accounts file.
+    #[schemars(schema_with = "client_id_schema")]
     pub client_id: Text,
-    /// Meta's standard name such as Purchase, Lead, AddToCart; any other is a custom event.
+    /// Meta's standard name such as Purchase, Lead, AddToCart; any other is a custom event. Nothing that looks like an e-mail address or a
+    /// phone number.
+    #[schemars(schema_with = "event_name_schema")]
     pub event_name: Text,
-    /// When it happened; missing: the message's timestamp, else when it was first seen.
+    /// When it happened, in RFC 3339 or Unix seconds (never milliseconds), not before 2000 and not more than 10 minutes ahead. Missing: the
+    /// message's timestamp, else when it was first seen.
     #[serde(default)]
     pub event_time: Option<Moment>,
     /// Where it happened; missing: website.
@@ -37,28 +48,35 @@ pub struct FunnelEvent {
     #[serde(default)]
     pub referrer_url: Option<Text>,
     /// Click IDs and browser IDs; one given here beats the one in the URL.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "object_or_default")]
+    #[schemars(with = "Option<ClickFields>")]
     pub click: ClickFields,
     /// The person.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "object_or_default")]
+    #[schemars(with = "Option<UserFields>")]
     pub user: UserFields,
-    /// What it is worth.
+    /// What it is worth: a decimal number, or its digits as text. Not negative.
     #[serde(default)]
     pub value: Option<Amount>,
     /// ISO 4217.
     #[serde(default)]
+    #[schemars(schema_with = "currency_schema")]
     pub currency: Option<Text>,
     /// The order's number.
     #[serde(default)]
+    #[schemars(schema_with = "order_id_schema")]
     pub order_id: Option<Text>,
     /// What was bought or looked at.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "objects_or_default")]
+    #[schemars(with = "Option<Vec<ContentFields>>", length(max = CONTENTS_MAX))]
     pub contents: Vec<ContentFields>,
     /// What the person allowed; what is not said is not claimed.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "object_or_default")]
+    #[schemars(with = "Option<ConsentFields>")]
     pub consent: ConsentFields,
     /// Further properties, passed on where a platform takes such.
     #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub custom: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -84,11 +102,11 @@ pub struct ClickFields {
     pub ttclid: Option<Text>,
     /// TikTok's `_ttp` cookie.
     pub ttp: Option<Text>,
-    /// When the person clicked, if known.
+    /// When the person clicked, if known, in RFC 3339 or Unix seconds.
     pub clicked_at: Option<Moment>,
 }
 
-/// The person, in plain text or hashed.
+/// The person. E-mail, phone and external ID: one value or a list, in plain text or as a SHA-256 in 64 hex digits.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct UserFields {
@@ -127,8 +145,9 @@ pub struct ContentFields {
     /// Its ID in the catalogue.
     pub id: Option<Text>,
     /// How many.
+    #[schemars(range(max = u32::MAX))]
     pub quantity: Option<u32>,
-    /// Price of one.
+    /// Price of one, not negative.
     pub price: Option<Amount>,
     /// Its name.
     pub name: Option<Text>,
@@ -154,10 +173,62 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(des
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+fn object_or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let given = Option::<Object<T>>::deserialize(deserializer)?;
+    Ok(given.map(|Object(fields)| fields).unwrap_or_default())
+}
+
+fn objects_or_default<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let given = Option::<Vec<Object<T>>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(given.into_iter().map(|Object(fields)| fields).collect())
+}
+
+fn nullable(mut schema: Schema) -> Schema {
+    if let Some(serde_json::Value::Array(types)) = schema.get_mut("type") {
+        types.push(json!("null"));
+    }
+    schema
+}
+
+fn event_id_schema(_: &mut SchemaGenerator) -> Schema {
+    // Visible ASCII but for `@`, which only an e-mail address would bring.
+    nullable(text_of_form("^[!-?A-~]{0,64}$"))
+}
+
+fn client_id_schema(_: &mut SchemaGenerator) -> Schema {
+    text_of_form("^[!-~]{1,64}$")
+}
+
+fn event_name_schema(_: &mut SchemaGenerator) -> Schema {
+    const CONTROL: &str = "\\u0000-\\u001f\\u007f-\\u009f";
+    let pattern = format!("^[^\\s{CONTROL}]([^{CONTROL}]*[^\\s{CONTROL}])?$");
+    json_schema!({ "type": "string", "maxLength": 100, "pattern": pattern })
+}
+
+fn order_id_schema(_: &mut SchemaGenerator) -> Schema {
+    nullable(text_of_form("^[^@\\u0000-\\u001f\\u007f-\\u009f]{0,128}$"))
+}
+
+fn currency_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "pattern": "^([A-Za-z]{3})?$" })
+}
+
+/// A sale has a value.
+fn require_value(schema: &mut Schema) {
+    schema.insert(
+        "if".to_owned(),
+        json!({ "properties": { "event_name": { "enum": VALUED_EVENTS } } }),
+    );
+    schema.insert(
+        "then".to_owned(),
+        json!({ "required": ["value"], "properties": { "value": { "type": ["number", "string"] } } }),
+    );
+}
+
 /// Reads the JSON; what serde says about a value is thrown away, since it may quote it.
 pub(super) fn read(body: &[u8]) -> Result<FunnelEvent, Malformed> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let message: FunnelEvent = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let Object(message) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
         if !error.is_data() {

@@ -1,3 +1,5 @@
+//! What is read of an event and what is refused, fault by fault.
+
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -163,6 +165,26 @@ fn what_is_no_json_is_called_so() {
         parse(trailing.as_bytes(), envelope()).unwrap_err().cause,
         Cause::MalformedJson
     );
+}
+
+#[test]
+fn a_list_of_the_fields_in_their_order_is_no_object() {
+    let cases = [
+        (json!(["e-1", "acme", "Lead"]), "the whole message"),
+        (purchase(json!({"user": ["a@b.co"]})), "user"),
+        (purchase(json!({"click": []})), "click"),
+        (purchase(json!({"consent": ["granted"]})), "consent"),
+        (purchase(json!({"contents": [["sku", 1]]})), "contents[0]"),
+    ];
+    for (message, field) in cases {
+        let fault = read(&message).unwrap_err();
+
+        assert_eq!(
+            (fault.cause, fault.field.as_deref()),
+            (Cause::WrongType, Some(field)),
+            "{message}"
+        );
+    }
 }
 
 #[test]

@@ -1,0 +1,320 @@
+//! The examples of `schemas/examples`, and the script that fills their times.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+    sync::Arc,
+};
+
+use conversion_relay::{
+    domain::{
+        Account, AccountId, Cause, ClientId, EventRecord, Mode, PerPlatform, State,
+        account::AccountRules,
+        event::{Event, Permission},
+    },
+    platform::adapter,
+    roles::router::plan::decide,
+};
+use serde_json::Value;
+
+use crate::{file, now, read, validator};
+
+/// A file with its times filled by the script.
+fn filled(path: &str) -> String {
+    let output = Command::new("bash")
+        .arg("scripts/lib/fill-times")
+        .args(["--now", &now().timestamp().to_string(), path])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .output()
+        .expect("there is a bash");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text stays text")
+}
+
+fn yesterday() -> Vec<String> {
+    filled("schemas/examples/yesterday.ndjson")
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The events of the story, without the one that is none.
+fn events() -> Vec<Event> {
+    yesterday().iter().filter_map(|line| read(line).ok()).collect()
+}
+
+#[test]
+fn the_single_example_fits_its_schema() {
+    let event: Value = serde_json::from_str(&file("schemas/examples/event.json")).unwrap();
+
+    assert!(validator("event.json").is_valid(&event));
+    assert!(read(&event.to_string()).is_ok());
+}
+
+#[test]
+fn every_line_of_the_story_fits_the_schema_but_the_one_with_the_typing_error() {
+    let validator = validator("event.json");
+    let refused: Vec<String> = yesterday()
+        .into_iter()
+        .filter(|line| !validator.is_valid(&serde_json::from_str(line).unwrap()))
+        .collect();
+
+    let [line] = refused.as_slice() else {
+        panic!("{refused:#?}")
+    };
+    let fault = read(line).unwrap_err();
+    assert_eq!((fault.cause, fault.field.as_deref()), (Cause::WrongType, Some("value")));
+    assert_eq!(events().len(), yesterday().len() - 1);
+}
+
+#[test]
+fn every_time_of_the_story_is_filled_and_lies_within_the_last_days() {
+    let text = yesterday().join("\n");
+
+    assert!(!text.contains("@-") && !text.contains("@ms"), "{text}");
+    for event in events() {
+        let age = now() - event.time;
+        assert!((20..36).contains(&age.num_hours()), "{} is {age} old", event.event_id);
+        assert!(
+            event.clicks.clicked_at.is_none_or(|clicked| clicked < event.time),
+            "{}",
+            event.event_id
+        );
+        // A cookie holds the time at which the person clicked.
+        let cookie = event
+            .clicks
+            .fbc
+            .as_deref()
+            .map(|fbc| fbc.split('.').nth(2).unwrap().parse::<i64>().unwrap());
+        assert!(
+            cookie.is_none_or(|clicked| clicked < event.time.timestamp_millis()),
+            "{}",
+            event.event_id
+        );
+    }
+}
+
+#[test]
+fn the_script_knows_days_hours_minutes_and_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("times");
+    std::fs::write(
+        &path,
+        "\"@-1d2h3m4s\" \"@-0s\"\nfb.1.@ms-90m.x a@-5 last line without an end",
+    )
+    .unwrap();
+
+    let text = filled(path.to_str().unwrap());
+
+    assert_eq!(
+        text,
+        "\"2026-11-20T09:56:56Z\" \"2026-11-21T12:00:00Z\"\nfb.1.1795257000000.x a@-5 last line without an end\n"
+    );
+}
+
+#[test]
+fn the_story_has_all_that_its_readme_tells() {
+    let events = events();
+    let of = |wanted: &dyn Fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
+    let url_has = |event: &Event, name: &str| event.source_url.as_ref().is_some_and(|url| url.contains(name));
+
+    assert!(of(&|event| event.clicks.fbc.is_some()) >= 3, "Meta by cookie");
+    assert!(
+        of(&|event| event.clicks.fbc.is_none() && url_has(event, "fbclid=")) >= 3,
+        "Meta by the page's URL"
+    );
+    assert!(
+        of(&|event| event.clicks.gclid.is_some() && !url_has(event, "gclid=")) >= 3,
+        "Google by gclid"
+    );
+    assert!(of(&|event| url_has(event, "gclid=")) >= 2, "Google by the page's URL");
+    assert!(
+        of(&|event| event.clicks.wbraid.is_some()) >= 1 && of(&|event| event.clicks.gbraid.is_some()) >= 1,
+        "Google on iOS"
+    );
+    assert!(of(&|event| event.clicks.ttclid.is_some()) >= 3, "TikTok");
+    let has_all =
+        |event: &Event| event.clicks.fbc.is_some() && event.clicks.gclid.is_some() && event.clicks.ttclid.is_some();
+    assert_eq!(of(&has_all), 1, "all three");
+    assert!(
+        of(&|event| event.client.as_str() == "acme" && !has_click(event) && event.name == "Purchase") >= 2,
+        "without a click"
+    );
+    assert!(of(&|event| event.name == "Lead") >= 2, "leads");
+    assert_eq!(
+        of(&|event| event
+            .consent
+            .ad_user_data
+            .is_some_and(|said| said == Permission::Denied)),
+        1,
+        "a no"
+    );
+}
+
+fn has_click(event: &Event) -> bool {
+    let clicks = &event.clicks;
+    [
+        &clicks.fbc,
+        &clicks.fbclid,
+        &clicks.gclid,
+        &clicks.gbraid,
+        &clicks.wbraid,
+        &clicks.ttclid,
+    ]
+    .iter()
+    .any(|click| click.is_some())
+}
+
+#[test]
+fn one_event_comes_twice_and_another_one_contradicts_itself() {
+    let mut fingerprints: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for event in events() {
+        fingerprints.entry(event.key()).or_default().push(event.fingerprint);
+    }
+    let repeated: Vec<bool> = fingerprints
+        .into_values()
+        .filter(|of_one| of_one.len() > 1)
+        .map(|of_one| of_one.iter().all(|other| *other == of_one[0]))
+        .collect();
+
+    assert_eq!(repeated.len(), 2);
+    assert!(repeated.contains(&true) && repeated.contains(&false));
+}
+
+#[test]
+fn the_accounts_are_those_of_the_story_and_one_client_is_missing() {
+    let accounts: toml::Table = file("schemas/examples/accounts.toml").parse().unwrap();
+    let clients: BTreeSet<&str> = accounts["client"]
+        .as_table()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let events = events();
+    let named: BTreeSet<&str> = events.iter().map(|event| event.client.as_str()).collect();
+
+    assert!(clients.is_subset(&named));
+    assert_eq!(named.difference(&clients).copied().collect::<Vec<_>>(), ["initech"]);
+    for client in accounts["client"].as_table().unwrap().values() {
+        for account in client.as_table().unwrap().values().filter_map(toml::Value::as_table) {
+            let login = account["login"].as_str().unwrap();
+            assert!(accounts["login"].get(login).is_some(), "{login}");
+        }
+    }
+}
+
+/// The ad accounts of the file that the router would see.
+fn accounts() -> Vec<Arc<Account>> {
+    let file: toml::Table = file("schemas/examples/accounts.toml").parse().expect("it is TOML");
+    let mut accounts = Vec::new();
+    for (client, table) in file["client"].as_table().expect("there are clients") {
+        for (name, account) in table
+            .as_table()
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| value.is_table())
+        {
+            let actions = account
+                .get("actions")
+                .and_then(toml::Value::as_table)
+                .into_iter()
+                .flatten();
+            let destination = account.get("pixel").or_else(|| account.get("customer"));
+            accounts.push(Arc::new(Account {
+                id: AccountId(i32::try_from(accounts.len()).expect("there are few")),
+                client: ClientId::parse(client).expect("it is a client's name"),
+                name: name.clone(),
+                platform: name.parse().expect("they are called after their platforms"),
+                destination: destination
+                    .and_then(toml::Value::as_str)
+                    .expect("it has one")
+                    .replace('-', ""),
+                login: account["login"].as_str().expect("it has one").to_owned(),
+                rules: AccountRules {
+                    mode: Mode::Live,
+                    actions: actions
+                        .map(|(name, action)| (name.clone(), action.as_str().unwrap_or_default().to_owned()))
+                        .collect(),
+                    ..AccountRules::default()
+                },
+                removed: false,
+            }));
+        }
+    }
+    accounts
+}
+
+#[test]
+fn the_router_makes_of_the_story_what_its_readme_sums_up() {
+    let accounts = accounts();
+    let mut first = BTreeSet::new();
+    let mut states: BTreeMap<State, usize> = BTreeMap::new();
+    for event in events().into_iter().filter(|event| event.client.as_str() != "initech") {
+        if !first.insert(event.key()) {
+            continue;
+        }
+        let own: Vec<_> = accounts
+            .iter()
+            .filter(|account| account.client == event.client)
+            .cloned()
+            .collect();
+        let dispatches: Vec<_> = own
+            .iter()
+            .map(|account| decide(&record(&event), account, now()))
+            .collect();
+        for dispatch in dispatches {
+            *states.entry(dispatch.state).or_default() += 1;
+        }
+    }
+
+    // One of those that go out is refused by the platform.
+    let sent = states[&State::Queued] - 1;
+    let total = states.values().sum::<usize>();
+    let sum = format!(
+        "In sum {total} conversions for five ad accounts: {sent} sent, {} not sent, 1 failed.",
+        states[&State::NotSent]
+    );
+    assert!(file("schemas/examples/README.md").contains(&sum), "{sum}");
+    assert_eq!(accounts.len(), 5);
+    assert!(file("schemas/examples/README.md").contains(&format!("\n{} messages.", yesterday().len())));
+}
+
+/// The event as it is stored, with each platform's form of the person.
+fn record(event: &Event) -> EventRecord {
+    let country = if event.client.as_str() == "acme" { "DE" } else { "US" };
+    let identities = PerPlatform::from_fn(|platform| adapter(platform).identity(&event.person, Some(country)));
+    EventRecord::from_event(event, Some("EUR"), identities)
+}
+
+#[test]
+fn nobody_in_the_examples_is_real() {
+    for line in yesterday() {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        let user = &event["user"];
+        for email in texts(&user["email"]) {
+            let domain = email.rsplit('@').next().unwrap();
+            let is_hash = email.len() == 64 && !email.contains('@');
+            assert!(
+                is_hash || ["example.com", "example.net", "example.org"].contains(&domain),
+                "{email}"
+            );
+        }
+        for phone in texts(&user["phone"]) {
+            let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+            // Numbers for fiction: 555-01xx, and of the Bundesnetzagentur 0171 39200xx and 030 23125xxx.
+            let fictional = ["20255501", "120255501", "017139200", "493023125"];
+            assert!(fictional.iter().any(|start| digits.starts_with(start)), "{phone}");
+        }
+        for ip in texts(&user["ip"]) {
+            assert!(ip.starts_with("203.0.113.") || ip.starts_with("198.51.100."), "{ip}");
+        }
+    }
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        single => single.as_str().into_iter().collect(),
+    }
+}

@@ -109,6 +109,26 @@ impl Relay {
         admin_address(&self.log()).expect("it has opened its admin port")
     }
 
+    /// The page of its metrics.
+    pub async fn metrics(&self) -> String {
+        let answer = reqwest::get(format!("http://{}/metrics", self.admin()))
+            .await
+            .expect("the admin port answers");
+        answer.text().await.expect("metrics are text")
+    }
+
+    /// The sum of a metric over all its series whose labels hold this text.
+    pub async fn metric(&self, name: &str, labels: &str) -> f64 {
+        let page = self.metrics().await;
+        let series = page
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+        series
+            .filter(|(found, _)| (found.is_empty() || found.starts_with('{')) && found.contains(labels))
+            .map(|(_, value)| value.parse::<f64>().expect("a number"))
+            .sum()
+    }
+
     fn assert_running(&mut self) {
         if let Ok(Some(status)) = self.child.try_wait() {
             panic!("the relay ended with {status}:\n{}", self.log());
@@ -140,11 +160,15 @@ impl Relay {
         self.child.kill().await.expect("it can be killed");
     }
 
+    /// Sends SIGTERM.
+    pub fn ask_to_end(&self) {
+        let status = std::process::Command::new("kill").arg(self.pid().to_string()).status();
+        assert!(status.is_ok_and(|status| status.success()), "SIGTERM is sent");
+    }
+
     /// Sends SIGTERM and waits for its end.
     pub async fn terminate(mut self, patience: Duration) -> ExitStatus {
-        let pid = i32::try_from(self.pid()).expect("a process ID");
-        let status = std::process::Command::new("kill").arg(pid.to_string()).status();
-        assert!(status.is_ok_and(|status| status.success()), "SIGTERM is sent");
+        self.ask_to_end();
         self.dead(patience).await
     }
 }

@@ -34,10 +34,12 @@ pub struct World {
     pub simulator: Simulator,
     /// The address of the broker, with the test's vhost.
     pub amqp: String,
-    _vhost: Option<Vhost>,
+    /// The way to the broker.
+    pub broker: Broker,
+    vhost: Option<Vhost>,
     folder: TempDir,
     logs: AtomicU32,
-    broker: Broker,
+    published: AtomicU32,
 }
 
 impl World {
@@ -60,9 +62,10 @@ impl World {
             simulator: Simulator::start(),
             broker: Broker::start(settings),
             amqp,
-            _vhost: vhost,
+            vhost,
             folder: TempDir::new().expect("a folder"),
             logs: AtomicU32::new(0),
+            published: AtomicU32::new(0),
         };
         world.add_accounts().await;
         world
@@ -87,6 +90,30 @@ impl World {
             )
             .await
             .expect("the directory is filled");
+    }
+
+    /// Adds an ad account that sends at once, and its client if it is new; gives the account's number.
+    pub async fn add_account(&self, client: &str, platform: &str, destination: &str, login: &str) -> i32 {
+        let connection = self.schema.client().await;
+        let row = connection
+            .query_one(
+                "WITH client AS (INSERT INTO clients (id, name, country, currency) VALUES ($1, $1, 'DE', 'EUR') ON CONFLICT DO NOTHING),
+                      version AS (UPDATE directory_version SET version = version + 1)
+                 INSERT INTO ad_accounts (client_id, name, platform, destination, login, rules)
+                 VALUES ($1, $2 || $3, $2, $3, $4, '{\"mode\":\"live\"}') RETURNING id",
+                &[&client, &platform, &destination, &login],
+            )
+            .await
+            .expect("the ad account is new");
+        let id: i32 = row.get(0);
+        let scopes = "UPDATE ad_accounts SET scopes = ARRAY['platform:' || platform, 'quota:' || login, 'login:' || login, 'account:' || id]";
+        connection.execute(scopes, &[]).await.expect("the scopes are written");
+        id
+    }
+
+    /// The vhost of the test.
+    pub fn vhost(&self) -> &Vhost {
+        self.vhost.as_ref().expect("this world has a vhost of its own")
     }
 
     /// The variables of a relay in this world, with short times.
@@ -149,13 +176,18 @@ impl World {
 
     /// Publishes bodies as they are.
     pub async fn publish_bytes(&self, bodies: impl IntoIterator<Item = Vec<u8>>) {
+        self.publish_to(&Topology::default().events(), "events.test", bodies)
+            .await;
+    }
+
+    /// Publishes bodies to an exchange, all confirmed. While the broker is away it tries again.
+    pub async fn publish_to(&self, exchange: &str, key: &str, bodies: impl IntoIterator<Item = Vec<u8>>) {
         let messages: Vec<Outgoing> = bodies
             .into_iter()
-            .enumerate()
-            .map(|(index, body)| Outgoing {
-                exchange: Topology::default().events(),
-                routing_key: "events.test".to_owned(),
-                message_id: format!("m-{index}"),
+            .map(|body| Outgoing {
+                exchange: exchange.to_owned(),
+                routing_key: key.to_owned(),
+                message_id: format!("m-{}", self.published.fetch_add(1, Ordering::Relaxed)),
                 body: Bytes::from(body),
                 headers: BTreeMap::new(),
                 timestamp_seconds: None,
@@ -167,6 +199,14 @@ impl World {
             .publish(messages, PATIENCE)
             .await
             .expect("the events are confirmed");
+    }
+
+    /// Publishes so many purchases of ACME with clicks of all platforms; gives their event IDs, which begin with `prefix`.
+    pub async fn publish_purchases(&self, prefix: &str, count: usize) -> Vec<String> {
+        let ids: Vec<String> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
+        let events: Vec<Value> = ids.iter().map(|id| purchase(id, &ALL)).collect();
+        self.publish(&events).await;
+        ids
     }
 
     /// The depth of a queue, such as `dead.events`.
@@ -225,6 +265,45 @@ impl World {
             .get(0)
     }
 
+    /// Waits until a query gives at least this number.
+    pub async fn at_least(&self, least: i64, query: &str) -> i64 {
+        let client = self.schema.client().await;
+        until(query, PATIENCE, async || {
+            let row = client
+                .query_one(query, &[])
+                .await
+                .map_err(|failure| failure.to_string())?;
+            let number: i64 = row.get(0);
+            if number >= least {
+                Ok(number)
+            } else {
+                Err(format!("{number} of {least}"))
+            }
+        })
+        .await
+    }
+
+    /// Waits until so many dispatches stand in a state with a cause, such as `meta paused login_refused`.
+    pub async fn in_state(&self, count: i64, state: &str) {
+        until(state, PATIENCE, async || {
+            let states = self.states().await;
+            if states.get(state).copied().unwrap_or(0) == count {
+                Ok(())
+            } else {
+                Err(format!("{count} expected: {states:?}"))
+            }
+        })
+        .await;
+    }
+
+    /// Asserts that every platform counted each of these events of ACME exactly once, and nothing else.
+    pub async fn assert_everywhere_once(&self, ids: &[String]) {
+        for platform in ALL {
+            self.assert_counted_once(platform, account_of(platform), ids.iter().cloned())
+                .await;
+        }
+    }
+
     /// Asserts that the platforms counted each of these (account, event) pairs exactly once, after their own de-duplication, and nothing else.
     pub async fn assert_counted_once(&self, platform: &str, account: &str, expected: impl IntoIterator<Item = String>) {
         let counted = self.simulator.events(platform, account).await;
@@ -251,6 +330,11 @@ impl World {
 
 /// A purchase of ACME with click IDs of these platforms, an hour ago.
 pub fn purchase(id: &str, platforms: &[&str]) -> Value {
+    purchase_of("acme", id, platforms)
+}
+
+/// The same of another client.
+pub fn purchase_of(client: &str, id: &str, platforms: &[&str]) -> Value {
     let now = Utc::now();
     let mut click = json!({"clicked_at": (now - TimeDelta::hours(10)).to_rfc3339()});
     for platform in platforms {
@@ -262,7 +346,7 @@ pub fn purchase(id: &str, platforms: &[&str]) -> Value {
         }
     }
     json!({
-        "event_id": id, "client_id": "acme", "event_name": "Purchase", "event_time": (now - TimeDelta::hours(1)).to_rfc3339(),
+        "event_id": id, "client_id": client, "event_name": "Purchase", "event_time": (now - TimeDelta::hours(1)).to_rfc3339(),
         "source_url": "https://shop.example/thanks", "click": click, "value": 59.9, "currency": "EUR", "order_id": format!("order-{id}"),
         "user": {
             "email": format!("{id}@customers.example"), "phone": "+49 170 5550123", "first_name": "Wilhelmina", "last_name": "Testperson",

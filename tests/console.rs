@@ -2,15 +2,17 @@
 
 #[path = "console/audit.rs"]
 mod audit;
+#[path = "console/dead.rs"]
+mod dead;
 #[path = "console/publish.rs"]
 mod publish;
+#[path = "console/replay.rs"]
+mod replay;
+#[path = "it/support/mod.rs"]
+#[expect(
+    dead_code,
+    reason = "the support is shared with other test programs, and each uses a part of it"
+)]
+mod support;
 #[path = "console/world.rs"]
 mod world;
-
-/// What other tests use as well.
-#[path = "it/support"]
-mod support {
-    pub mod management;
-    pub mod schema;
-    pub mod vhost;
-}

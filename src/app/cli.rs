@@ -13,7 +13,7 @@ use crate::{
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
     roles::console::{
-        accounts, audit, logins,
+        accounts, audit, dead, logins,
         pause::{PauseArgs, ResumeArgs},
         publish,
     },
@@ -61,6 +61,9 @@ enum Command {
     Schemas,
     /// What became of each conversion, and why
     Audit(audit::Args),
+    /// What could not be handled: list it, look at it, replay it, drop it
+    #[command(subcommand, visible_alias = "dlq")]
+    Dead(dead::Args),
     /// Put events into the queue, a JSON object a line, checked and confirmed
     Publish(publish::Args),
 }
@@ -100,6 +103,7 @@ impl Cli {
             Command::Schemas => schemas(),
             Command::Audit(args) => console::audit(&args).await,
             Command::Publish(args) => console::publish(&args).await,
+            Command::Dead(args) => console::dead(&args).await,
         }
     }
 }

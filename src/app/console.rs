@@ -12,9 +12,9 @@ use secrecy::ExposeSecret;
 use super::{cli::part, worker};
 use crate::{
     broker::{Broker, topology::Topology},
-    config::{self, BrokerConfig, DatabaseConfig, KeysConfig, ProcessEnvironment},
+    config::{self, BrokerConfig, DatabaseConfig, KeysConfig, PaceConfig, ProcessEnvironment},
     domain::search_key::SearchKeys,
-    roles::console::{Console, ConsoleError, Exit, audit, publish},
+    roles::console::{Console, ConsoleError, Exit, audit, dead, publish},
 };
 
 /// What closing the broker's connections may take.
@@ -39,6 +39,34 @@ pub(super) async fn publish(args: &publish::Args) -> anyhow::Result<ExitCode> {
     };
     let mut out = standard_output();
     let result = publish::run(args, tools, &mut out).await;
+    broker.close(CLOSE_PATIENCE).await;
+    finish(result, out)
+}
+
+/// `dead`
+pub(super) async fn dead(args: &dead::Args) -> anyhow::Result<ExitCode> {
+    let (config, database, pace) = part(|reader| {
+        // Each is read before any is found missing, so that all errors come out together.
+        let parts = (
+            BrokerConfig::read(reader),
+            DatabaseConfig::read(reader),
+            PaceConfig::read(reader),
+        );
+        Some((parts.0?, parts.1?, parts.2?))
+    })?;
+    let console = Console {
+        store: worker::migrated_store(&database).await?,
+        now: Utc::now(),
+    };
+    let broker = Broker::start(worker::broker_settings(&config));
+    let tools = dead::Tools {
+        console: &console,
+        broker: &broker,
+        topology: &Topology::new(config.prefix.clone()),
+        silence: pace.silence,
+    };
+    let mut out = standard_output();
+    let result = dead::run(args, tools, &mut out).await;
     broker.close(CLOSE_PATIENCE).await;
     finish(result, out)
 }

@@ -104,7 +104,7 @@ async fn more_than_a_window_is_published_whole() {
     let out = publish(&world, &[], &lines).await.good();
 
     assert_eq!(out, "1,201 published\n");
-    assert_eq!(world.depth(&world.topology.events_queue()).await, 1_201);
+    assert_eq!(world.depth("in.events").await, 1_201);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,75 +1,65 @@
 //! A database and a vhost of a test's own, conversions in them, and the binary to ask about them.
 
-use std::{process::Output, time::Duration};
+use std::{ops::Deref, process::Output, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use conversion_relay::{
-    broker::{Arrivals, Broker, BrokerSettings, Headers, IntakeSettings, topology, topology::Topology},
+    broker::{Arrivals, Headers, IntakeSettings, Outgoing, topology::Topology},
     domain::{
         AccountId, Cause, ClientId, DispatchKey, EventId, EventRecord, Platform, State,
         event::{ActionSource, Consent},
         person::{Person, Personal},
         search_key::SearchKeys,
     },
+    roles::messages::dead_message,
     store::{
         Store,
         routing::{NewDispatch, NewEvent},
-        sending::{Record, RequestFacts},
+        sending::{Claim, DeadFacts, Record, RequestFacts},
     },
 };
 use serde_json::json;
 use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::support::{schema::Schema, vhost::Vhost};
+use crate::support::world as support;
 
 pub const META: AccountId = AccountId(1);
 pub const GOOGLE: AccountId = AccountId(2);
 pub const TIKTOK: AccountId = AccountId(3);
 
-const KEY: &str = "a key for the tests of the console";
+/// The key of the shared support.
+const IDENTITY_KEY: &str = "a-key-of-the-tests-that-is-long-enough";
 /// Long enough for a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
-pub const SILENCE: Duration = Duration::from_secs(900);
+const SILENCE: Duration = Duration::from_secs(900);
 
-/// Where a command runs.
+/// A world whose ledger and queues a test fills by hand.
 pub struct World {
-    pub schema: Schema,
-    pub vhost: Vhost,
+    inner: support::World,
     pub topology: Topology,
+}
+
+impl Deref for World {
+    type Target = support::World;
+
+    fn deref(&self) -> &support::World {
+        &self.inner
+    }
 }
 
 impl World {
     /// An empty ledger with two clients, and empty queues.
     pub async fn new() -> Self {
-        let schema = Schema::create().await;
-        let vhost = Vhost::create().await;
-        let topology = Topology::default();
-        let settings = BrokerSettings::new(vec![vhost.url.as_str().into()], "test");
-        topology::apply(&settings, &topology)
-            .await
-            .expect("the topology can be declared");
-        schema
-            .client()
-            .await
-            .batch_execute(
-                "INSERT INTO clients (id, name, country, currency, timezone) VALUES
-                     ('acme', 'ACME Shoes', 'DE', 'EUR', 'Europe/Berlin'), ('globex', 'Globex', 'US', 'USD', 'America/New_York');
-                 INSERT INTO logins (name, platform, credential) VALUES
-                     ('agency-meta', 'meta', '{\"token\": \"env:T\"}'), ('agency-google', 'google', '{\"token\": \"env:T\"}'),
-                     ('agency-tiktok', 'tiktok', '{\"token\": \"env:T\"}');
-                 INSERT INTO ad_accounts (client_id, name, platform, destination, login, scopes) VALUES
-                     ('acme', 'meta', 'meta', '1234567890', 'agency-meta', '{platform:meta,quota:agency-meta,login:agency-meta,account:1}'),
-                     ('acme', 'google', 'google', '9876543210', 'agency-google', '{platform:google,login:agency-google,account:2}'),
-                     ('globex', 'tiktok', 'tiktok', 'PIXEL', 'agency-tiktok', '{platform:tiktok,login:agency-tiktok,account:3}');",
-            )
-            .await
-            .expect("the statement runs");
-        Self {
-            schema,
-            vhost,
-            topology,
-        }
+        let world = Self {
+            inner: support::World::new().await,
+            topology: Topology::default(),
+        };
+        let mut changes = world.broker.changes();
+        let good = tokio::time::timeout(DEADLINE, changes.wait_for(|health| health.is_good())).await;
+        good.expect("it connects in time").expect("the broker is there");
+        drop(changes);
+        world
     }
 
     pub fn store(&self) -> &Store {
@@ -81,10 +71,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conversion-relay"));
         command
             .args(arguments)
-            .env("RELAY_DATABASE_URL", &self.schema.url)
-            .env("RELAY_AMQP_URL", &self.vhost.url)
-            .env("RELAY_IDENTITY_KEY", KEY)
-            .env("RELAY_DATABASE_CONNECTIONS", "4")
+            .envs(self.variables())
             .env_remove("FAILPOINTS")
             .kill_on_drop(true);
         command
@@ -95,29 +82,10 @@ impl World {
         Ran::from(self.command(arguments).output().await.expect("the binary runs"))
     }
 
-    /// A connected broker.
-    pub async fn broker(&self) -> Broker {
-        let broker = Broker::start(BrokerSettings::new(vec![self.vhost.url.as_str().into()], "test"));
-        let mut changes = broker.changes();
-        let good = tokio::time::timeout(DEADLINE, changes.wait_for(|health| health.is_good())).await;
-        good.expect("it connects in time").expect("the broker is there");
-        broker
-    }
-
-    /// How many messages lie in a queue.
-    pub async fn depth(&self, queue: &str) -> u32 {
-        self.broker()
-            .await
-            .queue_depth(queue)
-            .await
-            .expect("the queue is there")
-    }
-
     /// Takes all that lies in a queue.
     pub async fn take(&self, queue: &str) -> Vec<Message> {
-        let broker = self.broker().await;
-        let depth = broker.queue_depth(queue).await.expect("the queue is there") as usize;
-        let mut intake = broker.intake(IntakeSettings {
+        let depth = self.broker.queue_depth(queue).await.expect("the queue is there") as usize;
+        let mut intake = self.broker.intake(IntakeSettings {
             queue: queue.to_owned(),
             prefetch: 1_000,
             role: "test",
@@ -139,8 +107,39 @@ impl World {
             }
         }
         assert!(intake.drain(DEADLINE).await.clean);
-        broker.close(DEADLINE).await;
         messages
+    }
+
+    /// Publishes, confirmed.
+    pub async fn put(&self, messages: Vec<Outgoing>) {
+        let publisher = self.broker.publisher("test");
+        publisher.publish(messages, DEADLINE).await.expect("all is confirmed");
+    }
+
+    /// Stores a sale that the platform then refused; its letter lies in the dead queue. Gives the letter.
+    pub async fn refused_sale(&self, event: NewEvent, account: AccountId) -> Outgoing {
+        let event = with(event, vec![part(account, State::Queued, None)]);
+        let stored = self.store().store_events(std::slice::from_ref(&event), SILENCE).await;
+        let dispatch = stored.expect("the event can be stored").remove(0).queued.remove(0);
+        self.attempt(key(&event, account), refused).await;
+        let facts = DeadFacts {
+            cause: Cause::Refused,
+            detail: Some("100/2804009 Invalid parameter".to_owned()),
+            dead_count: 1,
+            attempts: 1,
+            failed_at: now(),
+        };
+        let letter = dead_message(&self.topology, &dispatch, &facts);
+        self.put(vec![letter.clone()]).await;
+        let confirmed = self.store().dead_copies_confirmed(&[dispatch.key()]).await;
+        confirmed.expect("the copy is noted");
+        letter
+    }
+
+    /// Runs a statement.
+    pub async fn sql(&self, statement: &str) {
+        let client = self.schema.client().await;
+        client.batch_execute(statement).await.expect("the statement runs");
     }
 
     /// Stores an event.
@@ -159,10 +158,7 @@ impl World {
             .claim(&[key], lease, Duration::from_secs(90))
             .await
             .expect("the statement runs");
-        assert!(
-            matches!(claimed[0], conversion_relay::store::sending::Claim::Ours(_)),
-            "{claimed:?}"
-        );
+        assert!(matches!(claimed[0], Claim::Ours(_)), "{claimed:?}");
         let facts = RequestFacts {
             request_id: Some("AbC123".to_owned()),
             http_status: Some(400),
@@ -239,7 +235,7 @@ pub fn purchase(order: &str) -> NewEvent {
     record.currency = Some("EUR".to_owned());
     record.action_source = ActionSource::Website;
     record.consent = Consent::default();
-    let keys = SearchKeys::new(vec![KEY.as_bytes().to_vec()]).expect("a key");
+    let keys = SearchKeys::new(vec![IDENTITY_KEY.as_bytes().to_vec()]).expect("a key");
     NewEvent {
         record,
         fingerprint: [7; 16],
@@ -253,9 +249,9 @@ pub fn purchase(order: &str) -> NewEvent {
 /// An ad account's part of an event.
 pub fn part(account: AccountId, state: State, cause: Option<Cause>) -> NewDispatch {
     let (platform, destination) = match account {
-        META => (Platform::Meta, "1234567890"),
-        GOOGLE => (Platform::Google, "9876543210"),
-        _ => (Platform::Tiktok, "PIXEL"),
+        META => (Platform::Meta, "1000000001"),
+        GOOGLE => (Platform::Google, "1000000002"),
+        _ => (Platform::Tiktok, "C0PIXEL0000000000001"),
     };
     NewDispatch {
         account,

@@ -8,6 +8,7 @@ use crate::{
     domain::{Cause, Directory, Pause, Scope, State, Who},
     roles::console::{
         clock::Clock,
+        footnotes::{Footnotes, Note},
         words::{Blanks, count, grouped},
     },
     store::audit::{AuditEntry, AuditEvent, ScopeBacklog},
@@ -21,17 +22,10 @@ pub(super) struct View<'a> {
     pub(super) clock: Clock,
 }
 
-/// The notes of one screen, each once, in the order in which they were asked for.
+/// The notes of one screen.
 pub(super) struct Notes<'a> {
     view: View<'a>,
-    notes: Vec<Note>,
-}
-
-#[derive(PartialEq, Eq)]
-struct Note {
-    cause: Cause,
-    sentence: String,
-    action: String,
+    notes: Footnotes,
 }
 
 /// The pause that holds an entry back, the widest first.
@@ -49,7 +43,7 @@ impl<'a> Notes<'a> {
     pub(super) fn new(view: View<'a>) -> Self {
         Self {
             view,
-            notes: Vec::new(),
+            notes: Footnotes::default(),
         }
     }
 
@@ -64,7 +58,7 @@ impl<'a> Notes<'a> {
         if let Some(pause) = pause_of(entry, self.view.directory, self.view.clock.now()) {
             sentence = self.view.with_pause(&sentence, pause);
         }
-        Some(self.number(Note {
+        Some(self.notes.number(Note {
             cause,
             sentence,
             action: blanks.action(cause),
@@ -78,36 +72,16 @@ impl<'a> Notes<'a> {
             client: client.map(|client| client.name.as_str()),
             ..Blanks::default()
         };
-        self.number(Note {
+        self.notes.number(Note {
             cause,
             sentence: blanks.sentence(cause),
             action: blanks.action(cause),
         })
     }
 
-    fn number(&mut self, note: Note) -> usize {
-        let known = self.notes.iter().position(|known| *known == note);
-        1 + known.unwrap_or_else(|| {
-            self.notes.push(note);
-            self.notes.len() - 1
-        })
-    }
-
     /// The notes, a line each.
     pub(super) fn render(&self) -> String {
-        let names = self.notes.iter().map(|note| note.cause.as_str().len());
-        let width = names.max().unwrap_or(0);
-        let digits = self.notes.len().to_string().len() + 2;
-        let lines = self.notes.iter().enumerate().map(|(index, note)| {
-            format!(
-                "{:<digits$} {:<width$}  {}   {}\n",
-                format!("({})", index + 1),
-                note.cause.as_str(),
-                note.sentence,
-                note.action
-            )
-        });
-        lines.collect()
+        self.notes.render()
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod crashes;
 mod isolation;
+mod outages;
 mod pauses;
 mod replicas;
 mod shutdown;

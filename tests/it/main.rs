@@ -7,6 +7,7 @@ mod isolation;
 mod outages;
 mod pauses;
 mod replicas;
+mod routing;
 mod shutdown;
 #[expect(
     dead_code,

@@ -20,7 +20,7 @@ run: ## Run all worker roles against a RabbitMQ and a Postgres, started if need 
 	@scripts/run
 
 down: ## Stop and remove what demo and run started, with its data
-	@scripts/services down --all
+	@scripts/down
 
 test: ## Run all tests against a real RabbitMQ and a real Postgres
 	@scripts/test

@@ -4,12 +4,14 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
+    broker::LOG_DIRECTIVE,
     config::{LogConfig, LogFormat},
     metrics::{broker, conversions},
 };
 
-/// lapin prints message bodies in one place and every closed channel in another; `broker` says what matters of it. refinery tells of every step.
-const QUIET: [&str; 2] = ["lapin=off", "refinery_core=warn"];
+/// lapin prints message bodies in one place and every closed channel in another; `broker` says what matters of it. The debug output of vaultrs and
+/// rustify may hold a secret. refinery tells of every step.
+const QUIET: [&str; 4] = [LOG_DIRECTIVE, "refinery_core=warn", "vaultrs=off", "rustify=off"];
 
 /// The filter of the log is no filter.
 #[derive(Debug, thiserror::Error)]

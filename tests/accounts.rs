@@ -3,7 +3,13 @@
 #[path = "it/support/schema.rs"]
 mod schema;
 
+#[path = "accounts/applying.rs"]
+mod applying;
+#[path = "accounts/console.rs"]
+mod console;
 #[path = "accounts/directory.rs"]
 mod directory;
 #[path = "accounts/pauses.rs"]
 mod pauses;
+#[path = "accounts/sealed.rs"]
+mod sealed;

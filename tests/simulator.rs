@@ -1,141 +1,19 @@
 //! The simulator as its users see it: what it counts, and what its faults do to a connection.
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use chrono::Utc;
 use serde_json::{Value, json};
 
+#[path = "it/support/platform_request.rs"]
+mod platform_request;
 #[path = "it/support/simulator.rs"]
 mod simulator;
 
-use simulator::Simulator;
+use platform_request::{DATASET, PIXEL, PlatformRequest, google, meta, meta_event, tiktok, upload};
+use simulator::{LoggedRequest, Simulator};
 
-const DATASET: &str = "1234567890";
-const PIXEL: &str = "C0PIXEL0000000000001";
-const HASH: &str = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f";
-/// Long enough for loopback, short enough to wait for.
-const PATIENCE: Duration = Duration::from_millis(300);
-
-/// A request to one of the platforms.
-#[derive(Clone)]
-struct Send<'a> {
-    simulator: &'a Simulator,
-    path: String,
-    login: (&'static str, String),
-    body: Value,
-}
-
-impl Send<'_> {
-    async fn answer(&self) -> (u16, String) {
-        let answer = self.request().send().await.expect("the simulator answers");
-        (
-            answer.status().as_u16(),
-            answer.text().await.expect("the answer is whole"),
-        )
-    }
-
-    async fn json(&self) -> (u16, Value) {
-        let (status, body) = self.answer().await;
-        (status, serde_json::from_str(&body).expect("the answer is JSON"))
-    }
-
-    fn request(&self) -> reqwest::RequestBuilder {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client without TLS");
-        let (name, value) = &self.login;
-        client
-            .post(format!("{}{}", self.simulator.url(), self.path))
-            .header("content-type", "application/json")
-            .header(*name, value)
-            .body(self.body.to_string())
-    }
-
-    /// Speaks HTTP by hand, to see what becomes of the connection.
-    fn bytes_until_the_end(&self) -> (Vec<u8>, Option<ErrorKind>) {
-        let address = self
-            .simulator
-            .url()
-            .strip_prefix("http://")
-            .expect("the address of an HTTP server");
-        let mut stream = TcpStream::connect(address).expect("the simulator listens");
-        let body = self.body.to_string();
-        let head = format!(
-            "POST {} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n{}: {}\r\ncontent-length: {}\r\n\r\n",
-            self.path,
-            self.login.0,
-            self.login.1,
-            body.len(),
-        );
-        stream
-            .write_all((head + &body).as_bytes())
-            .expect("the request is taken");
-        let mut received = Vec::new();
-        let end = stream.read_to_end(&mut received);
-        (received, end.err().map(|error| error.kind()))
-    }
-}
-
-fn meta_event(id: &str) -> Value {
-    json!({
-        "event_name": "Purchase", "event_time": Utc::now().timestamp() - 60, "event_id": id,
-        "action_source": "website", "event_source_url": "https://shop.example/thanks",
-        "user_data": {"em": [HASH]}, "custom_data": {"value": 59.9, "currency": "EUR"},
-    })
-}
-
-fn meta<'a>(simulator: &'a Simulator, dataset: &str, events: &[Value]) -> Send<'a> {
-    Send {
-        simulator,
-        path: format!("/v26.0/{dataset}/events"),
-        login: ("authorization", "Bearer token-1".to_owned()),
-        body: json!({"data": events}),
-    }
-}
-
-fn tiktok(simulator: &Simulator) -> Send<'_> {
-    let event = json!({
-        "event": "Purchase", "event_time": Utc::now().timestamp(), "event_id": "o1", "user": {"email": HASH},
-        "page": {"url": "https://shop.example/"}, "properties": {"value": 59.9, "currency": "EUR"},
-    });
-    Send {
-        simulator,
-        path: "/open_api/v1.3/event/track/".to_owned(),
-        login: ("access-token", "token-1".to_owned()),
-        body: json!({"event_source": "web", "event_source_id": PIXEL, "data": [event]}),
-    }
-}
-
-fn google<'a>(simulator: &'a Simulator, token: &str) -> Send<'a> {
-    Send {
-        simulator,
-        path: "/v1/events:ingest".to_owned(),
-        login: ("authorization", format!("Bearer {token}")),
-        body: json!({
-            "destinations": [{
-                "reference": "a", "productDestinationId": "987",
-                "operatingAccount": {"accountType": "GOOGLE_ADS", "accountId": DATASET},
-            }],
-            "events": [{
-                "destinationReferences": ["a"], "transactionId": "o1", "eventTimestamp": Utc::now().to_rfc3339(),
-                "eventSource": "WEB", "adIdentifiers": {"gclid": "Cj0K"}, "conversionValue": 59.9, "currency": "EUR",
-            }],
-        }),
-    }
-}
-
-fn upload<'a>(simulator: &'a Simulator) -> Send<'a> {
-    Send {
-        path: format!("/v26/customers/{DATASET}:uploadClickConversions"),
-        body: json!({"partialFailure": true, "conversions": [{
-            "gclid": "Cj0K", "conversionAction": format!("customers/{DATASET}/conversionActions/987"), "orderId": "o1",
-            "conversionDateTime": Utc::now().format("%Y-%m-%d %H:%M:%S+00:00").to_string(),
-        }]}),
-        ..google(simulator, "any")
-    }
-}
+const DEADLINE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_reset_before_counts_nothing_and_answers_nothing() {
@@ -229,14 +107,13 @@ async fn one_bad_event_costs_the_whole_batch() {
 async fn a_slow_request_is_counted_long_before_its_answer() {
     let simulator = Simulator::start();
     simulator
-        .set_faults(json!([{"fault": {"kind": "slow", "milliseconds": 60_000}}]))
+        .set_faults(json!([{"fault": {"kind": "slow", "milliseconds": 600_000}}]))
         .await;
 
-    let request = meta(&simulator, DATASET, &[meta_event("o1")])
-        .request()
-        .timeout(PATIENCE);
+    let waiting = tokio::spawn(meta(&simulator, DATASET, &[meta_event("o1")]).request().send());
 
-    assert!(request.send().await.unwrap_err().is_timeout());
+    assert_eq!(first_request(&simulator).await.fault.as_deref(), Some("slow"));
+    assert!(!waiting.is_finished());
     assert_eq!(simulator.counts().await.of("meta", DATASET).counted, 1);
 }
 
@@ -245,12 +122,23 @@ async fn a_hanging_request_counts_nothing() {
     let simulator = Simulator::start();
     simulator.set_faults(json!([{"fault": {"kind": "hang"}}])).await;
 
-    let request = meta(&simulator, DATASET, &[meta_event("o1")])
-        .request()
-        .timeout(PATIENCE);
+    let waiting = tokio::spawn(meta(&simulator, DATASET, &[meta_event("o1")]).request().send());
 
-    assert!(request.send().await.unwrap_err().is_timeout());
-    assert_eq!(simulator.counts().await.of("meta", DATASET).events_accepted, 0);
+    assert_eq!(first_request(&simulator).await.fault.as_deref(), Some("hang"));
+    assert!(!waiting.is_finished());
+    assert_eq!(simulator.counts().await.of("meta", DATASET).requests, 0);
+}
+
+/// Waits until the simulator has taken note of a request.
+async fn first_request(simulator: &Simulator) -> LoggedRequest {
+    let noted = async {
+        loop {
+            if let Some(request) = simulator.requests().await.into_iter().next() {
+                return request;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, noted).await.expect("a request arrives")
 }
 
 #[tokio::test]
@@ -278,13 +166,13 @@ async fn a_fault_hits_only_the_account_the_token_or_the_event_that_it_names() {
             {"event_id": "o9", "fault": {"kind": "status", "status": 502}, "skip": 1},
         ]))
         .await;
-    let status = async |send: Send<'_>| send.answer().await.0;
+    let status = async |send: PlatformRequest<'_>| send.answer().await.0;
 
     assert_eq!(status(meta(&simulator, "111", &[meta_event("o1")])).await, 503);
     assert_eq!(status(meta(&simulator, "222", &[meta_event("o1")])).await, 200);
     assert_eq!(status(tiktok(&simulator)).await, 200);
     assert_eq!(
-        status(Send {
+        status(PlatformRequest {
             login: ("access-token", "other".to_owned()),
             ..tiktok(&simulator)
         })
@@ -503,11 +391,18 @@ async fn a_misspelt_rule_is_refused_and_an_unknown_path_is_not_found() {
         .send()
         .await
         .unwrap();
-    let unknown = Send {
+    let unknown = PlatformRequest {
         path: "/v26.0/me".to_owned(),
         ..tiktok(&simulator)
     };
 
+    let wrong_verb = client
+        .get(format!("{}/v1/events:ingest", simulator.url()))
+        .send()
+        .await
+        .unwrap();
+
     assert!(refused.status().is_client_error());
+    assert_eq!(wrong_verb.status().as_u16(), 404);
     assert_eq!(unknown.answer().await.0, 404);
 }

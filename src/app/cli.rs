@@ -5,13 +5,18 @@ use std::{path::Path, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use super::{
-    BadConfig, documents,
+    BadConfig, console, directory, documents,
     worker::{self, Role},
 };
 use crate::{
     broker::topology::{self, Topology},
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
+    roles::console::{
+        accounts, audit, logins,
+        pause::{PauseArgs, ResumeArgs},
+        publish,
+    },
     telemetry,
 };
 
@@ -41,9 +46,23 @@ enum Command {
         #[command(subcommand)]
         what: TopologyCommand,
     },
+    /// Clients and their ad accounts, kept in TOML files: plan, apply, list
+    #[command(subcommand)]
+    Accounts(accounts::Args),
+    /// Credentials: list them with what they hold back, pause, resume, seal
+    #[command(subcommand)]
+    Logins(logins::Args),
+    /// Hold back a login, an ad account, a quota or a platform; nothing is lost
+    Pause(PauseArgs),
+    /// End a pause, whoever made it
+    Resume(ResumeArgs),
     /// Write the documents that are made from the code, below the folder in which this is run
     #[command(hide = true)]
     Schemas,
+    /// What became of each conversion, and why
+    Audit(audit::Args),
+    /// Put events into the queue, a JSON object a line, checked and confirmed
+    Publish(publish::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,13 +93,19 @@ impl Cli {
             }
             Command::Migrate => migrate().await,
             Command::Topology { what } => what.run().await,
+            Command::Accounts(args) => directory::accounts(args).await,
+            Command::Logins(args) => directory::logins(args).await,
+            Command::Pause(args) => directory::pause(args).await,
+            Command::Resume(args) => directory::resume(args).await,
             Command::Schemas => schemas(),
+            Command::Audit(args) => console::audit(&args).await,
+            Command::Publish(args) => console::publish(&args).await,
         }
     }
 }
 
 /// Reads one part of the configuration.
-fn part<T>(read: impl FnOnce(&mut config::Reader) -> Option<T>) -> Result<T, BadConfig> {
+pub(super) fn part<T>(read: impl FnOnce(&mut config::Reader) -> Option<T>) -> Result<T, BadConfig> {
     telemetry::start_command_log().map_err(|error| BadConfig(error.to_string()))?;
     config::read(&ProcessEnvironment, read).map_err(|errors| BadConfig(errors.to_string()))
 }

@@ -2,6 +2,8 @@
 
 mod admin;
 mod cli;
+mod console;
+mod directory;
 pub mod documents;
 mod worker;
 
@@ -21,6 +23,9 @@ pub(crate) struct BadConfig(String);
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    // Reads FAILPOINTS; ends with the program.
+    #[cfg(feature = "crash-points")]
+    let _crash_points = fail::FailScenario::setup();
     let cli = Cli::parse();
     // One TLS provider for lapin, reqwest and Postgres; a second install would be a bug and changes nothing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

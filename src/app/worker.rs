@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use super::admin;
 use crate::{
     broker::{Broker, BrokerSettings, topology::Topology},
-    config::{Config, PlatformsConfig},
+    config::{Config, PlatformsConfig, ProcessEnvironment},
     domain::{Platform, search_key::SearchKeys},
     http::Http,
     platform::Endpoints,
@@ -23,7 +23,7 @@ use crate::{
         router::{self, Inbound},
         sender,
     },
-    secrets::Secrets,
+    secrets::{SecretPlaces, Secrets},
     shutdown::Shutdown,
     store::{Store, StoreSettings},
     telemetry,
@@ -33,6 +33,8 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What closing the broker's connections may take beyond the roles' own deadline.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+const NOT_MIGRATED: &str = "the database is not of this version: run `conversion-relay migrate` first";
 
 /// A role that `run` can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -93,6 +95,14 @@ pub fn store(config: &crate::config::DatabaseConfig) -> anyhow::Result<Store> {
     Store::new(&settings).context("set up the database")
 }
 
+/// Postgres with the tables of this version; without them an error that says what to do.
+pub async fn migrated_store(config: &crate::config::DatabaseConfig) -> anyhow::Result<Store> {
+    let store = store(config)?;
+    let is_migrated = store.is_migrated().await.context("reach the database")?;
+    anyhow::ensure!(is_migrated, NOT_MIGRATED);
+    Ok(store)
+}
+
 /// The broker's settings, as the configuration says.
 pub fn broker_settings(config: &crate::config::BrokerConfig) -> BrokerSettings {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
@@ -135,7 +145,7 @@ async fn build(config: &Config, readiness: Readiness) -> anyhow::Result<Context>
         .iter()
         .map(|key| key.expose_secret().as_bytes().to_vec())
         .collect();
-    let secrets = secrets(config, &store)?;
+    let secrets = secrets(config, &store);
     Ok(Context {
         credentials: Credentials::new(secrets, http.clone(), endpoints.clone()),
         store,
@@ -150,8 +160,13 @@ async fn build(config: &Config, readiness: Readiness) -> anyhow::Result<Context>
     })
 }
 
-fn secrets(_config: &Config, _store: &Store) -> anyhow::Result<Secrets> {
-    Ok(Secrets)
+fn secrets(config: &Config, store: &Store) -> Secrets {
+    Secrets::new(SecretPlaces {
+        environment: Arc::new(ProcessEnvironment),
+        vault: config.vault.clone(),
+        sealed: Arc::new(store.clone()),
+        seal_key: config.keys.seal.clone(),
+    })
 }
 
 /// Waits for Postgres to answer; a database that answers and lacks tables is an error that says what to do.
@@ -160,7 +175,7 @@ async fn wait_for_schema(store: &Store) -> anyhow::Result<()> {
     loop {
         match store.is_migrated().await {
             Ok(true) => return Ok(()),
-            Ok(false) => anyhow::bail!("the database is not of this version: run `conversion-relay migrate` first"),
+            Ok(false) => anyhow::bail!(NOT_MIGRATED),
             Err(failure) if failure.is_passing() => warn!(error = %chain(&failure), "waits for the database"),
             Err(failure) => return Err(failure.into()),
         }

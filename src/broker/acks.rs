@@ -1,8 +1,5 @@
 //! The ack-writer: the one task that writes verdicts on one channel.
 
-use std::{future::poll_fn, task::Poll};
-
-use futures_util::future::maybe_done;
 use lapin::{
     Channel,
     options::{BasicAckOptions, BasicNackOptions},
@@ -10,6 +7,7 @@ use lapin::{
 use tokio::sync::mpsc;
 
 use super::{
+    begun::{begin, finish},
     holder::Settlement,
     tags::{Frame, Tags, Verdict},
 };
@@ -20,8 +18,8 @@ const BATCH: usize = 1024;
 
 /// Writes verdicts until nobody can give any more, or the channel fails.
 ///
-/// One task a channel, and not lapin's own ackers: their frames have no order among them, and a late single ack behind a `multiple`
-/// closes the channel.
+/// One task a channel, and not lapin's own ackers: their frames have no order among them, and a late single ack behind
+/// a `multiple` closes the channel.
 pub(super) async fn write_verdicts(
     channel: Channel,
     mut settlements: mpsc::UnboundedReceiver<Settlement>,
@@ -56,14 +54,10 @@ pub(super) async fn write_verdicts(
 async fn write(channel: &Channel, frames: &[Frame]) -> lapin::Result<()> {
     let mut writes = Vec::with_capacity(frames.len());
     for frame in frames {
-        let mut write = Box::pin(maybe_done(write_one(channel, *frame)));
-        // The first poll puts the frame in line, so the order is ours; waiting for each would be a round trip each.
-        poll_fn(|context| Poll::Ready(write.as_mut().poll(context).is_ready())).await;
-        writes.push(write);
+        writes.push(begin(write_one(channel, *frame)).await);
     }
-    for mut write in writes {
-        write.as_mut().await;
-        write.as_mut().take_output().unwrap_or(Ok(()))?;
+    for write in writes {
+        finish(write).await.unwrap_or(Ok(()))?;
     }
     Ok(())
 }

@@ -87,9 +87,11 @@ impl Consuming {
                 }
                 Err(error) => {
                     let pause = pauses.next();
+                    let error = error.in_full();
                     if link.is_connected() {
-                        tracing::warn!(%error, queue = self.settings.queue, "not consuming");
+                        tracing::warn!(error, queue = self.settings.queue, "not consuming");
                     }
+                    self.state.set_problem(Some(error));
                     Then::Open {
                         not_before: Instant::now() + pause,
                     }
@@ -131,7 +133,7 @@ impl Consuming {
 
     /// Consumes until the channel has to end, and ends it.
     async fn hold(&mut self, mut session: Session, pauses: &mut Pauses) -> Then {
-        self.state.set_holder(Some(Arc::clone(session.holder())));
+        self.state.opened(Arc::clone(session.holder()));
         let mut end = self.consume(&mut session).await;
         if matches!(end, End::Suspect) {
             end = self.settle_what_is_out(&mut session).await;
@@ -141,7 +143,7 @@ impl Consuming {
             // What is still out at the deadline is counted when the channel closes.
             let _ = timeout_at(*deadline, session.holder().all_settled()).await;
         }
-        self.state.set_holder(None);
+        self.state.closed();
         let ended = session.close().await;
         // After the channel is closed, so that whoever hears of it may rely on that.
         let _ = self.arriving.send(Arriving::Lost);
@@ -153,6 +155,7 @@ impl Consuming {
             End::Lost(reason) => {
                 let pause = pauses.next();
                 tracing::warn!(queue = self.settings.queue, reason, "channel lost");
+                self.state.set_problem(Some(reason));
                 Then::Open {
                     not_before: Instant::now() + pause,
                 }
@@ -208,7 +211,7 @@ impl Consuming {
                             Admission::HandOutAndWiden => {
                                 self.hand_out(delivery);
                                 if let Err(error) = session.widen().await {
-                                    return End::Lost(error.to_string());
+                                    return End::Lost(error.in_full());
                                 }
                             }
                             Admission::Alone => {
@@ -224,7 +227,8 @@ impl Consuming {
         }
     }
 
-    /// Waits until all that was handed out is settled, so that closing the channel gives back only what nobody has seen.
+    /// Waits until all that was handed out is settled, so that closing the channel gives back only what nobody has
+    /// seen.
     async fn settle_what_is_out(&mut self, session: &mut Session) -> End {
         let deadline = Instant::now() + SETTLE_BEFORE_REOPEN;
         let holder: Arc<Holder> = Arc::clone(session.holder());

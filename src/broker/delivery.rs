@@ -16,9 +16,9 @@ const DELIVERY_COUNT: &str = "x-delivery-count";
 
 /// A message held from the broker.
 ///
-/// It is settled by [`ack`](Delivery::ack) or [`requeue`](Delivery::requeue). Dropped without either, it goes back to the
-/// queue, and is counted and logged as abandoned. If its channel has gone in the meantime, the broker has already taken
-/// it back, and settling it does nothing.
+/// It is settled by [`ack`](Delivery::ack) or [`requeue`](Delivery::requeue). Dropped without either, it goes back to
+/// the queue, and is counted and logged as abandoned. If its channel has gone in the meantime, the broker has already
+/// taken it back, and settling it does nothing.
 pub struct Delivery {
     /// The payload, byte for byte.
     pub body: Bytes,
@@ -34,8 +34,8 @@ pub struct Delivery {
     pub redelivered: bool,
     /// How often it came back unsettled (header `x-delivery-count`), 0 at first.
     pub delivery_count: u32,
-    /// It came back at least [`CRASH_LOOP_AT`](super::CRASH_LOOP_AT) times and is now the only suspect in flight: do not
-    /// touch it, put it aside.
+    /// It came back at least [`CRASH_LOOP_AT`](super::CRASH_LOOP_AT) times that this process did not outlive, and is
+    /// now alone in flight: do not touch it, put it aside.
     pub crash_looping: bool,
     hold: Option<Hold>,
 }
@@ -95,7 +95,8 @@ impl Delivery {
         }
     }
 
-    /// Gives it back to the queue; its count rises.
+    /// Gives it back to the queue, near its head. Its count rises, and from [`SOLO_FROM`](super::SOLO_FROM) on it is
+    /// read alone: so this is no way to wait.
     pub fn requeue(mut self) {
         if let Some(hold) = self.hold.take()
             && hold.holder.settle(hold.tag, Verdict::Requeue)

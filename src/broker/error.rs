@@ -58,6 +58,22 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
+    /// The error and all its causes in one line, for the log.
+    pub fn in_full(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(source) = cause {
+            let text = source.to_string();
+            // lapin's errors repeat their cause in their own text.
+            if !line.ends_with(&text) {
+                line.push_str(": ");
+                line.push_str(&text);
+            }
+            cause = source.source();
+        }
+        line
+    }
+
     /// Sorts lapin's error: a reply of the broker, or a failure underneath.
     pub(super) fn from_lapin(doing: impl Into<String>, error: lapin::Error) -> Self {
         match reply(&error) {
@@ -82,24 +98,9 @@ pub(super) fn reply(error: &lapin::Error) -> Option<(u16, String)> {
     }
 }
 
-/// Waits for the broker's answer, but not for ever: every wait of this module goes through here.
-pub(super) async fn within<T>(
-    limit: Duration,
-    doing: &str,
-    answer: impl Future<Output = lapin::Result<T>>,
-) -> Result<T, BrokerError> {
-    match tokio::time::timeout(limit, answer).await {
-        Ok(answer) => answer.map_err(|error| BrokerError::from_lapin(doing, error)),
-        Err(_) => Err(BrokerError::TimedOut {
-            doing: doing.to_owned(),
-            after: limit,
-        }),
-    }
-}
-
 /// Which messages are not known to be with the broker, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("publish {} of the messages: {cause}", unconfirmed.len())]
+#[error("publish: {} not confirmed, {cause}", unconfirmed.len())]
 pub struct PublishFailure {
     /// Indices into what was passed to `publish`, ascending; the others are confirmed. Some of these may have arrived.
     pub unconfirmed: Vec<usize>,

@@ -8,15 +8,15 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{delivery::Delivery, holder::Holder};
+use super::{delivery::Delivery, holder::Holder, patience};
 
 /// What comes in.
 #[derive(Debug)]
 pub enum Arrivals {
     /// At least one delivery.
     Deliveries(Vec<Delivery>),
-    /// The channel is gone, and with it all deliveries handed out before: the broker gives them out again. Forget whatever of them
-    /// has not been acted on; settling them does nothing.
+    /// The channel is gone, and with it all deliveries handed out before: the broker gives them out again. Forget
+    /// whatever of them has not been acted on; settling them does nothing.
     Reopened,
     /// Nothing comes any more: drained, or the broker's connections are closed.
     Closed,
@@ -66,7 +66,9 @@ pub(super) enum Control {
 #[derive(Default)]
 pub(super) struct State {
     /// The deliveries of the open channel; none while there is no channel.
-    pub(super) holder: Mutex<Option<Arc<Holder>>>,
+    holder: Mutex<Option<Arc<Holder>>>,
+    /// Why there is no channel.
+    problem: Mutex<Option<String>>,
 }
 
 impl State {
@@ -74,15 +76,25 @@ impl State {
         self.holder.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_holder(&self, holder: Option<Arc<Holder>>) {
-        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = holder;
+    pub(super) fn opened(&self, holder: Arc<Holder>) {
+        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = Some(holder);
+        self.set_problem(None);
+    }
+
+    pub(super) fn closed(&self) {
+        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(super) fn set_problem(&self, problem: Option<String>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 }
 
 impl Intake {
     /// Waits for something to come in, and takes what has come in by then, at most `max` deliveries.
     ///
-    /// Cancel-safe: nothing is lost when the future is dropped. To be called again and again: `Reopened` arrives through it.
+    /// Cancel-safe: nothing is lost when the future is dropped. To be called again and again: `Reopened` arrives
+    /// through it.
     pub async fn next(&mut self, max: usize) -> Arrivals {
         let max = max.max(1);
         loop {
@@ -113,8 +125,8 @@ impl Intake {
         }
     }
 
-    /// Closes the channel and stays closed until [`resume`](Intake::resume). All that is unsettled goes back to the queue, once; `next`
-    /// says `Reopened` and then waits.
+    /// Closes the channel and stays closed until [`resume`](Intake::resume). All that is unsettled goes back to the
+    /// queue, once; `next` says `Reopened` and then waits.
     pub async fn suspend(&mut self) {
         let (closed, answer) = oneshot::channel();
         if self.control.send(Control::Suspend(closed)).is_ok() && answer.await.is_ok() {
@@ -133,7 +145,7 @@ impl Intake {
     /// that proves that it has processed every ack. Afterwards `next` says `Closed`.
     pub async fn drain(&mut self, deadline: Duration) -> Drained {
         let (answer, drained) = oneshot::channel();
-        let deadline = tokio::time::Instant::now() + deadline;
+        let deadline = patience::deadline(deadline);
         if self.control.send(Control::Drain { deadline, answer }).is_err() {
             return Drained {
                 clean: true,
@@ -156,6 +168,16 @@ impl Intake {
     /// Whether the channel stands and deliveries can come in.
     pub fn is_consuming(&self) -> bool {
         self.state.holder().is_some()
+    }
+
+    /// Why the channel was lost or could not be opened, in the broker's words where it said some; nothing while it
+    /// stands.
+    pub fn problem(&self) -> Option<String> {
+        self.state
+            .problem
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Drops what arrived and was not handed out.

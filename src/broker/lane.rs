@@ -12,8 +12,8 @@ use super::{
 };
 use crate::metrics::broker::{PublishResult, PublisherMetrics};
 
-/// A window takes requests until it holds this many messages, so at most twice as many. More do not fill the pipe better, and
-/// lapin scans all that is in flight at every `multiple` confirm.
+/// A window takes requests until it holds this many messages, so at most twice as many. More do not fill the pipe
+/// better, and lapin scans all that is in flight at every `multiple` confirm.
 pub(super) const WINDOW_MESSAGES: usize = 256;
 
 /// Messages to publish once, all to one exchange. Whoever asked and went away is not published for.
@@ -28,8 +28,8 @@ pub(super) struct Job {
 
 /// The task that owns one publishing channel.
 ///
-/// One task a channel, because lapin numbers messages under one lock and queues their frames under another: two tasks could
-/// swap confirms.
+/// One task a channel, because lapin numbers messages under one lock and queues their frames under another: two tasks
+/// could swap confirms.
 pub(super) struct Lane {
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) links: LinkWatch,

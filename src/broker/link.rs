@@ -17,12 +17,10 @@ use rand::seq::SliceRandom;
 use tokio::sync::watch;
 
 use super::{
-    error::{BrokerError, within},
+    error::BrokerError,
+    patience::{ANSWER_TIMEOUT, within},
     settings::BrokerSettings,
 };
-
-/// For one request to the broker that should take milliseconds.
-pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The current connection, if there is one; changes at every loss and every reconnect.
 pub(super) type LinkWatch = watch::Receiver<Option<Arc<Link>>>;
@@ -31,6 +29,8 @@ pub(super) type LinkWatch = watch::Receiver<Option<Arc<Link>>>;
 pub(super) struct Link {
     connection: Connection,
     socket: Socket,
+    /// How many addresses there are.
+    nodes: usize,
     /// The broker's reason for taking no messages from this connection, while it takes none.
     blocked: watch::Sender<Option<String>>,
 }
@@ -58,6 +58,8 @@ impl Link {
         let tls = tls_config(settings).await?;
         let runtime = default_runtime().map_err(|error| BrokerError::from_lapin(doing.clone(), error))?;
         let socket = Socket::default();
+        // lapin ignores a timeout in the address, and its thread would wait for a silent peer for ever.
+        let unless_opened = CutOnDrop(Some(socket.clone()));
         let opened = socket.clone();
         let limit = settings.connect_timeout;
         let properties = ConnectionProperties::default().with_connection_name(name.into());
@@ -78,11 +80,12 @@ impl Link {
             },
             properties,
         );
-        // lapin ignores a timeout in the address, and its thread would wait for a silent peer for ever.
-        let connection = within(limit, &doing, connect).await.inspect_err(|_| socket.cut())?;
+        let connection = within(limit, &doing, connect).await?;
+        unless_opened.keep();
         Ok(Link {
             connection,
             socket,
+            nodes: settings.urls.len(),
             blocked: watch::Sender::new(None),
         })
     }
@@ -117,9 +120,17 @@ impl Link {
     pub(super) async fn close(&self, limit: Duration) {
         let closing = self.connection.close(200, "closing".into());
         if let Err(error) = within(limit, "close the connection", closing).await {
-            tracing::debug!(%error, "broker connection cut off");
+            tracing::debug!(error = error.in_full(), "broker connection cut off");
         }
         self.cut();
+    }
+
+    /// Gives up a node that holds the connection but does not do its work, if there is another one to go to.
+    pub(super) fn leave_node(&self) {
+        if self.nodes > 1 {
+            tracing::warn!("the broker node does not confirm, trying another one");
+            self.cut();
+        }
     }
 
     /// Ends it at once, as a crash would.
@@ -161,6 +172,23 @@ impl Socket {
         if let Some(socket) = socket {
             // It may be closed already, which is what is wanted.
             let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+/// Cuts a socket when the attempt to connect through it fails or is given up.
+struct CutOnDrop(Option<Socket>);
+
+impl CutOnDrop {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        if let Some(socket) = &self.0 {
+            socket.cut();
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The broker: deliveries that are settled once, and publishes that are confirmed whole. The only place that knows lapin.
+//! The broker: deliveries that are settled once, and publishes that are confirmed whole. The only place that knows
+//! lapin.
 //!
-//! Two connections, one for deliveries and acks and one for publishes: a blocked publishing connection writes nothing at all, not even
-//! acks. lapin's own recovery is off; after a loss everything is built anew, so that delivery tags, confirms and prefetch never straddle
-//! two connections.
+//! Two connections, one for deliveries and acks and one for publishes: a blocked publishing connection writes nothing
+//! at all, not even acks. lapin's own recovery is off; after a loss everything is built anew, so that delivery tags,
+//! confirms and prefetch never straddle two connections.
 
 mod acks;
+mod begun;
 mod consuming;
 mod delivery;
 mod error;
@@ -14,6 +16,7 @@ mod intake;
 mod lane;
 mod link;
 mod message;
+mod patience;
 mod publisher;
 mod reconnect;
 mod session;
@@ -37,14 +40,14 @@ use lapin::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, timeout_at},
+    time::timeout_at,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     consuming::Consuming,
-    error::within,
-    link::{ANSWER_TIMEOUT, LinkWatch},
+    link::LinkWatch,
+    patience::{ANSWER_TIMEOUT, within},
     solo::Gate,
     supervisor::Supervisor,
 };
@@ -60,8 +63,11 @@ pub use self::{
 };
 use crate::metrics::broker::{ConnectionLabel, ConnectionMetrics, IntakeMetrics};
 
-/// Log targets of lapin that print message bodies at any level; to be switched off whatever else is logged.
-pub const LOG_TARGETS_WITH_BODIES: [&str; 1] = ["lapin::returned_messages"];
+/// To be put behind whatever else the log filter (`RUST_LOG` syntax) says.
+///
+/// lapin logs the bodies of returned messages as warnings and whole frames when tracing. What matters of it is logged
+/// here.
+pub const LOG_DIRECTIVE: &str = "lapin=off";
 
 /// Both connections and what runs on them.
 ///
@@ -185,11 +191,12 @@ impl Broker {
         Ok(declared.message_count())
     }
 
-    /// Ends publishers and intakes, then closes the connections; whatever does not answer until the deadline is cut off.
+    /// Ends publishers and intakes, then closes the connections; whatever does not answer until the deadline is cut
+    /// off.
     ///
     /// Intakes should be drained before: what they hold unsettled goes back to the queue.
     pub async fn close(self, deadline: Duration) {
-        let deadline = Instant::now() + deadline;
+        let deadline = patience::deadline(deadline);
         self.work_closing.cancel();
         self.work.close();
         if timeout_at(deadline, self.work.wait()).await.is_err() {

@@ -22,6 +22,7 @@ use super::{
     lane::{Job, Lane, WINDOW_MESSAGES},
     link::LinkWatch,
     message::Outgoing,
+    patience,
     reconnect::Pauses,
     window::Fate,
 };
@@ -65,11 +66,11 @@ impl Publisher {
 
     /// Publishes all messages; `Ok` only when a queue holds every one of them.
     ///
-    /// What is nacked or without an answer is published again, under the same message ID, until `patience` is over: so a message may
-    /// arrive twice, and one named in the failure may have arrived. What no retry can help (a missing exchange, no permission, no
-    /// queue bound) fails at once, but the others are still seen through.
+    /// What is nacked or without an answer is published again, under the same message ID, until `patience` is over: so
+    /// a message may arrive twice, and one named in the failure may have arrived. What no retry can help (a missing
+    /// exchange, no permission, no queue bound) fails at once, but the others are still seen through.
     pub async fn publish(&self, messages: Vec<Outgoing>, patience: Duration) -> Result<(), PublishFailure> {
-        let deadline = Instant::now() + patience;
+        let deadline = patience::deadline(patience);
         let messages: Arc<[Outgoing]> = messages.into();
         let mut open: Vec<usize> = (0..messages.len()).collect();
         let mut hopeless = Vec::new();
@@ -85,7 +86,8 @@ impl Publisher {
                         open.push(index);
                     }
                     Fate::Unknown => {
-                        last = self.what_is_missing();
+                        // A try cut short by the deadline tells less than the one before it.
+                        last = self.what_is_missing().unwrap_or(last);
                         open.push(index);
                     }
                     Fate::Returned => {
@@ -164,17 +166,17 @@ impl Publisher {
         }
     }
 
-    /// Why there is no answer, as the state of the connection tells it.
-    fn what_is_missing(&self) -> PublishCause {
+    /// Why there is no answer, if the state of the connection tells.
+    fn what_is_missing(&self) -> Option<PublishCause> {
         let health = self.0.health.borrow();
         if self.0.closing.is_cancelled() {
-            PublishCause::Closed
+            Some(PublishCause::Closed)
         } else if !health.publish_connected {
-            PublishCause::Disconnected
+            Some(PublishCause::Disconnected)
         } else if health.blocked.is_some() {
-            PublishCause::Blocked
+            Some(PublishCause::Blocked)
         } else {
-            PublishCause::TimedOut
+            None
         }
     }
 }

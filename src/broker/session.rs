@@ -18,10 +18,11 @@ use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
 use super::{
     acks::write_verdicts,
-    error::{BrokerError, within},
+    error::BrokerError,
     holder::Holder,
     intake::Drained,
-    link::{ANSWER_TIMEOUT, Link},
+    link::Link,
+    patience::{ANSWER_TIMEOUT, within},
     settings::IntakeSettings,
     solo::Mode,
 };
@@ -32,8 +33,8 @@ const BATCH: usize = 256;
 
 /// One consuming channel.
 ///
-/// It opens with a prefetch of one. To let in more, it gets a second consumer beside the first: a prefetch holds for the consumers
-/// that come after it was set, so the first stays as it is, nothing is given back, and no count rises.
+/// It opens with a prefetch of one. To let in more, it gets a second consumer beside the first: a prefetch holds for
+/// the consumers that come after it was set, so the first stays as it is, nothing is given back, and no count rises.
 pub(super) struct Session {
     /// Keeps the connection as long as the channel.
     _link: Arc<Link>,
@@ -123,14 +124,14 @@ impl Session {
         }
     }
 
-    /// Asks the broker to send no more on this channel. It is not to be opened again after that: a new subscription on a channel with
-    /// unsettled deliveries fails on RabbitMQ 3.10.8.
+    /// Asks the broker to send no more on this channel. It is not to be opened again after that: a new subscription on
+    /// a channel with unsettled deliveries fails on RabbitMQ 3.10.8.
     /// <https://github.com/rabbitmq/rabbitmq-server/pull/5927> (read 2026-11-21).
     pub(super) async fn stop_intake(&self) {
         for consumer in std::iter::once(&self.one).chain(&self.rest) {
             let cancel = self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
             if let Err(error) = within(ANSWER_TIMEOUT, "cancel a subscription", cancel).await {
-                tracing::debug!(%error, "subscription not cancelled");
+                tracing::debug!(error = error.in_full(), "subscription not cancelled");
             }
         }
     }
@@ -148,7 +149,7 @@ impl Session {
         let closing = self.channel.close(200, "closing".into());
         let closed = within(ANSWER_TIMEOUT, "close a consuming channel", closing).await;
         if let Err(error) = &closed {
-            tracing::debug!(%error, queue = %self.queue, "consuming channel not closed properly");
+            tracing::debug!(error = error.in_full(), queue = %self.queue, "consuming channel not closed properly");
         }
         Drained {
             clean: flushed && closed.is_ok() && unsettled == 0,

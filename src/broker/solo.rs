@@ -2,9 +2,9 @@
 //!
 //! A quorum queue counts every return of a message, and at a crash everything prefetched returns. So a high count alone
 //! proves nothing. From [`SOLO_FROM`] on a message is read alone: the channel holds one message at a time, and no other
-//! suspect is in flight anywhere in the process. An innocent one is then settled and gone; only the culprit comes back, and
-//! at [`CRASH_LOOP_AT`] it is named. Returns that this process has outlived, such as a channel closed because Postgres was
-//! away, are no crashes and do not count.
+//! suspect is in flight anywhere in the process. An innocent one is then settled and gone; only the culprit comes back,
+//! and at [`CRASH_LOOP_AT`] it is named. Returns that this process has outlived, such as a channel closed because
+//! Postgres was away, are no crashes and do not count.
 
 use std::{
     collections::HashMap,
@@ -39,7 +39,8 @@ pub(super) enum Mode {
 pub(super) enum Admission {
     /// Hand it out.
     HandOut,
-    /// Hand it out, and let in the full prefetch: it is not suspected, so neither are those behind it, as far as we know.
+    /// Hand it out, and let in the full prefetch: it is not suspected, so neither are those behind it, as far as we
+    /// know.
     HandOutAndWiden,
     /// Hand it out when no other suspect is in flight.
     Alone,

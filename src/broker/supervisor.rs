@@ -13,13 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    error::BrokerError,
-    health::BrokerHealth,
-    link::{ANSWER_TIMEOUT, Link},
-    reconnect::Pauses,
-    settings::BrokerSettings,
-};
+use super::{health::BrokerHealth, link::Link, patience::ANSWER_TIMEOUT, reconnect::Pauses, settings::BrokerSettings};
 use crate::metrics::broker::{ConnectionLabel, ConnectionMetrics};
 
 /// A connection that stood this long was a good one: after it, the pauses start from the shortest again.
@@ -56,7 +50,7 @@ impl Supervisor {
                     }
                     lost
                 }
-                Err(error) => Some(describe(&error)),
+                Err(error) => Some(error.in_full()),
             };
             let Some(lost) = lost else { break };
             let pause = pauses.next();
@@ -145,16 +139,4 @@ impl Supervisor {
         self.metrics.blocked.set(blocked);
         self.health.send_modify(|health| health.blocked = reason);
     }
-}
-
-/// The error with all its causes in one line.
-fn describe(error: &BrokerError) -> String {
-    let mut line = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        line.push_str(": ");
-        line.push_str(&source.to_string());
-        cause = source.source();
-    }
-    line
 }

@@ -34,9 +34,9 @@ enum State {
 
 /// The tags of one channel, which count 1, 2, 3, … in the order of delivery.
 ///
-/// The broker closes the channel (406) when a frame names a tag that it no longer holds, and a `multiple` that
-/// covers an unsettled tag would ack what nobody has looked at. So: what is settled without a gap from the start is acked
-/// with one `multiple` that names the highest of them not yet written, the rest one by one, requeues first.
+/// The broker closes the channel (406) when a frame names a tag that it no longer holds, and a `multiple` that covers
+/// an unsettled tag would ack what nobody has looked at. So: what is settled without a gap from the start is acked with
+/// one `multiple` that names the highest of them not yet written, the rest one by one, requeues first.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     /// All tags up to this one are written.

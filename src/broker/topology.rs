@@ -118,8 +118,8 @@ pub fn lane(platform: &str, lane: Lane) -> String {
     format!("{first}.{platform}")
 }
 
-/// The routing key with which a role puts a message aside; to be published to [`Topology::dead`]. The name is a platform,
-/// `events` or `webhooks`.
+/// The routing key with which a role puts a message aside; to be published to [`Topology::dead`]. The name is a
+/// platform, `events` or `webhooks`.
 pub fn dead(name: &str) -> String {
     format!("app.{name}")
 }
@@ -239,8 +239,8 @@ impl Topology {
         format!("{}.{rest}", self.prefix)
     }
 
-    /// A queue that roles consume. At the delivery limit the broker puts a message aside, and lets go of it only when the dead queue
-    /// has confirmed it: that takes a quorum queue with `reject-publish`.
+    /// A queue that roles consume. At the delivery limit the broker puts a message aside, and lets go of it only when
+    /// the dead queue has confirmed it: that takes a quorum queue with `reject-publish`.
     /// <https://www.rabbitmq.com/docs/quorum-queues#dead-lettering> (read 2026-11-21).
     fn work_queue(&self, name: String, dead_name: &str) -> Queue {
         let mut queue = quorum_queue(name, WORK_DELIVERY_LIMIT);

@@ -1,8 +1,7 @@
 //! One window: written in order, and reported only when every confirm of it is in.
 
-use std::{collections::HashSet, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use futures_util::future::maybe_done;
 use lapin::{
     Channel, Confirmation,
     message::BasicReturnMessage,
@@ -11,9 +10,11 @@ use lapin::{
 use tokio::sync::watch;
 
 use super::{
-    error::{BrokerError, reply, within},
-    link::{ANSWER_TIMEOUT, Link},
+    begun::{begin, finish},
+    error::{BrokerError, reply},
+    link::Link,
     message::{Outgoing, Prepared},
+    patience::{ANSWER_TIMEOUT, within},
 };
 use crate::metrics::broker::PublishResult;
 
@@ -49,10 +50,15 @@ impl Fate {
     }
 }
 
+/// After so many windows in a row without all their confirms the node is given up: in a cluster, the smaller side of a
+/// partition takes messages and never confirms them.
+const STALLS_UNTIL_ANOTHER_NODE: u32 = 2;
+
 /// A publishing channel, opened when needed, and given up when it is in doubt.
 pub(super) struct Window {
     channel: Option<(Arc<Link>, Channel)>,
     confirm_timeout: Duration,
+    stalls: u32,
 }
 
 /// The broker closed the channel over a message.
@@ -73,6 +79,7 @@ impl Window {
         Window {
             channel: None,
             confirm_timeout,
+            stalls: 0,
         }
     }
 
@@ -117,7 +124,7 @@ impl Window {
         if let Some((_, channel)) = self.channel.take() {
             let closing = channel.close(200, "closing".into());
             if let Err(error) = within(ANSWER_TIMEOUT, "close a publishing channel", closing).await {
-                tracing::debug!(%error, "publishing channel not closed properly");
+                tracing::debug!(error = error.in_full(), "publishing channel not closed properly");
             }
         }
     }
@@ -134,7 +141,7 @@ impl Window {
         let channel = match self.channel(link).await {
             Ok(channel) => channel,
             Err(error) => {
-                tracing::debug!(%error, "no publishing channel");
+                tracing::debug!(error = error.in_full(), "no publishing channel");
                 return None;
             }
         };
@@ -147,6 +154,15 @@ impl Window {
             .iter()
             .filter_map(|answer| answer.as_ref().err())
             .find_map(refusal);
+        if in_time {
+            self.stalls = 0;
+        } else {
+            self.stalls += 1;
+            if self.stalls >= STALLS_UNTIL_ANOTHER_NODE {
+                self.stalls = 0;
+                link.leave_node();
+            }
+        }
         if !in_time || answers.iter().any(Result::is_err) {
             self.channel = None;
         }
@@ -178,23 +194,18 @@ async fn publish_all(channel: &Channel, group: &[(usize, Prepared)], answers: &m
     };
     let mut writes = Vec::with_capacity(group.len());
     for (_, message) in group {
-        let mut write = Box::pin(maybe_done(channel.basic_publish(
+        let write = channel.basic_publish(
             message.exchange.clone(),
             message.routing_key.clone(),
             options,
             &message.body,
             message.properties.clone(),
-        )));
-        // The first poll takes the number and queues the frames. Doing it here, one by one, keeps both in one order.
-        poll_fn(|context| Poll::Ready(write.as_mut().poll(context)))
-            .await
-            .is_ready();
-        writes.push(write);
+        );
+        writes.push(begin(write).await);
     }
     let mut confirms = Vec::with_capacity(group.len());
-    for mut write in writes {
-        write.as_mut().await;
-        confirms.extend(write.as_mut().take_output());
+    for write in writes {
+        confirms.extend(finish(write).await);
     }
     for confirm in confirms {
         answers.push(match confirm {
@@ -206,8 +217,8 @@ async fn publish_all(channel: &Channel, group: &[(usize, Prepared)], answers: &m
 
 /// Waits until the broker had that long to answer without blocking us meanwhile.
 ///
-/// While it blocks, nothing is lost and nothing can be done: the window just waits, and its messages are not written again
-/// and again into lapin's buffers.
+/// While it blocks, nothing is lost and nothing can be done: the window just waits, and its messages are not written
+/// again and again into lapin's buffers.
 async fn stalled(mut blocked: watch::Receiver<Option<String>>, limit: Duration) {
     loop {
         if blocked.wait_for(Option::is_none).await.is_err() {
@@ -230,8 +241,8 @@ fn refusal(error: &lapin::Error) -> Option<Refusal> {
 
 /// Turns the answers to a whole window into fates.
 ///
-/// lapin hands a returned message to whichever confirm completes next, so `Ack(None)` proves nothing in a window that had a
-/// return: the returned ones are told by their names, and the rest of that window counts as unknown.
+/// lapin hands a returned message to whichever confirm completes next, so `Ack(None)` proves nothing in a window that
+/// had a return: the returned ones are told by their names, and the rest of that window counts as unknown.
 fn judge(group: &[(usize, Prepared)], answers: Vec<Answer>, fates: &mut [Fate]) {
     let mut returned = HashSet::new();
     let mut verdicts = Vec::with_capacity(answers.len());

@@ -15,7 +15,7 @@ pub use self::{
     broker::BrokerConfig,
     database::DatabaseConfig,
     environment::{Environment, ProcessEnvironment},
-    keys::KeysConfig,
+    keys::{KeysConfig, seal_key},
     log::{LogConfig, LogFormat},
     pace::PaceConfig,
     platforms::PlatformsConfig,
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_file_form_exists_only_for_secrets() {
-        assert_eq!(problems(&with(&[("RELAY_PREFETCH_FILE", "/tmp/x")])).len(), 1);
+        assert_eq!(problems(&with(&[("RELAY_PREFETCH_FILE", "/nowhere/x")])).len(), 1);
     }
 
     #[test]

@@ -9,9 +9,7 @@ use super::{
     environment::Environment,
     variables::{VARIABLES, Variable, is_foreign},
 };
-
-/// How alike two names must be for one to be suggested for the other, from 0 to 1.
-const LIKENESS: f64 = 0.7;
+use crate::domain::spelling::closest;
 
 /// One variable that is wrong. It never holds the value: that may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -202,7 +200,7 @@ impl Reader {
             .map(|(name, _)| name.clone())
             .collect();
         for name in unknown {
-            let problem = match closest(&name) {
+            let problem = match likely(&name) {
                 Some(likely) => format!("is not known; did you mean {likely}?"),
                 None => "is not known; variables that a login's secret lies in must not begin with RELAY_".to_owned(),
             };
@@ -220,17 +218,13 @@ fn is_known(name: &str) -> bool {
     variable(name).is_some() || name.strip_suffix("_FILE").is_some_and(of_file_form)
 }
 
-fn closest(name: &str) -> Option<&'static str> {
-    // Without the prefix that all have in common.
+fn likely(name: &str) -> Option<&'static str> {
+    // Without the prefix that all have in common, and that makes all alike.
     let own_part = |name: &'static str| name.strip_prefix("RELAY_").unwrap_or(name);
     let given = name.strip_prefix("RELAY_").unwrap_or(name);
+    let found = closest(given, VARIABLES.iter().map(|variable| own_part(variable.name)))?;
     VARIABLES
         .iter()
-        .map(|variable| {
-            let likeness = strsim::normalized_damerau_levenshtein(given, own_part(variable.name));
-            (likeness, variable.name)
-        })
-        .filter(|(likeness, _)| *likeness >= LIKENESS)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, likely)| likely)
+        .map(|variable| variable.name)
+        .find(|name| own_part(name) == found)
 }

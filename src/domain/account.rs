@@ -11,6 +11,8 @@ use super::{
     platform::Platform,
 };
 
+pub use super::secret::SecretRef;
+
 /// An advertiser, with the defaults that its events fall back on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
@@ -212,11 +214,6 @@ impl Account {
         format!("{}/{}", self.client, self.name)
     }
 }
-
-/// Where a secret lies: `env:NAME`, `file:/path`, `vault:mount/path#field` or `db:name`. Not the secret itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SecretRef(pub String);
 
 /// How a login proves itself to its platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

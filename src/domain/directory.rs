@@ -119,6 +119,19 @@ impl Directory {
         self.pauses.values()
     }
 
+    /// Says whether a pause of this scope holds an ad account back.
+    pub fn concerns(&self, scope: &Scope, account: &Account) -> bool {
+        match scope {
+            Scope::Platform(platform) => account.platform == *platform,
+            Scope::Login(name) => account.login == *name,
+            Scope::Account(id) => account.id == *id,
+            Scope::Quota(name) => {
+                let login = self.login(&account.login);
+                login.is_some_and(|login| login.quota_name() == name)
+            }
+        }
+    }
+
     /// Every scope that holds an ad account back, the widest first; without a login, those that are known.
     pub fn scopes_of(&self, account: &Account) -> Vec<Scope> {
         match self.login(&account.login) {
@@ -131,7 +144,10 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{account::AccountRules, platform::Platform};
+    use crate::domain::{
+        account::{AccountRules, Credential, SecretRef},
+        platform::Platform,
+    };
 
     fn account(id: i32, client: &str, removed: bool) -> Account {
         Account {
@@ -143,6 +159,44 @@ mod tests {
             login: "agency".to_owned(),
             rules: AccountRules::default(),
             removed,
+        }
+    }
+
+    #[test]
+    fn a_scope_concerns_exactly_the_accounts_that_have_it_among_theirs() {
+        let login = |name: &str, quota: Option<&str>| Login {
+            name: name.to_owned(),
+            platform: Platform::Meta,
+            credential: Credential::Token(SecretRef("env:TOKEN".to_owned())),
+            manager: None,
+            app_secret: None,
+            quota: quota.map(str::to_owned),
+            revision: 1,
+        };
+        let mut other = account(2, "acme", false);
+        other.login = "other".to_owned();
+        let directory = Directory::new(DirectoryParts {
+            logins: vec![login("agency", None), login("other", Some("shared"))],
+            accounts: vec![account(1, "acme", false), other],
+            ..DirectoryParts::default()
+        });
+
+        for text in [
+            "platform:meta",
+            "platform:google",
+            "login:agency",
+            "login:other",
+            "quota:agency",
+            "quota:other",
+            "quota:shared",
+            "account:1",
+            "account:3",
+        ] {
+            let scope: Scope = text.parse().unwrap();
+            for account in directory.accounts() {
+                let expected = directory.scopes_of(account).contains(&scope);
+                assert_eq!(directory.concerns(&scope, account), expected, "{text} {}", account.id);
+            }
         }
     }
 

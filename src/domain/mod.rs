@@ -3,6 +3,7 @@
 pub mod account;
 pub mod cause;
 pub mod click;
+pub mod desired;
 pub mod directory;
 pub mod dispatch;
 pub mod event;
@@ -12,11 +13,14 @@ pub mod outcome;
 pub mod pause;
 pub mod person;
 pub mod phone;
+pub mod plan;
 pub mod platform;
 pub mod record;
 pub mod redact;
 pub mod retry;
 pub mod search_key;
+pub mod secret;
+pub mod spelling;
 pub mod state;
 
 pub use account::{Account, Client, Login, Mode};

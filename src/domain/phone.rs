@@ -21,6 +21,12 @@ pub fn canonical(number: &str, country: Option<&str>) -> Option<String> {
         .then(|| parsed.format_as(PhoneNumberFormat::E164).into_owned())
 }
 
+/// Says whether a text is a country (ISO 3166 alpha-2, upper case) whose phone numbers are known.
+pub fn is_country(code: &str) -> bool {
+    code.parse::<Region>()
+        .is_ok_and(|region| PHONE_NUMBER_UTIL.get_supported_regions().any(|known| known == region))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::domain::{Cause, Outcome, Verdict, redact};
+use crate::domain::{Cause, Outcome, Verdict, outcome::Reach, redact};
+
+/// How long to wait after a limit of which nobody says when it ends.
+const LIMIT_WAIT: Duration = Duration::from_secs(60);
 
 /// An HTTP answer, whatever it says. That none came is not an answer: the sender marks that itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,16 +59,18 @@ impl Answer {
     /// The outcome of all dispatches when the body is nothing that the platform itself would write: judged by the status alone.
     ///
     /// A gateway's 502 or 504 may have been written after the platform took the bytes, so these are ambiguous, and so is a 2xx without the
-    /// platform's own body. Other 5xx, 408 and 429 are tried again. A 3xx or another 4xx is unreadable and tried again as well: an unknown
-    /// answer is never a verdict on the conversion.
+    /// platform's own body. A 429 asks for a slower pace: the ad account waits, which costs no try. Other 5xx and 408 are tried again. A 3xx
+    /// or another 4xx is unreadable and tried again as well: an unknown answer is never a verdict on the conversion.
     pub fn without_platform_body(&self) -> Outcome {
         let code = Some(format!("http_{}", self.status));
         let message = None;
         let verdict = match self.status {
             200..=299 | 502 | 504 => Verdict::Ambiguous,
-            429 => Verdict::Deferred {
+            429 => Verdict::Blocked {
                 cause: Cause::RateLimited,
-                wait: self.retry_after(),
+                reach: Reach::Account,
+                // A pause of no length would be none at all.
+                wait: Some(self.retry_after().filter(|wait| !wait.is_zero()).unwrap_or(LIMIT_WAIT)),
             },
             408 | 500..=599 => Verdict::Deferred {
                 cause: Cause::PlatformError,
@@ -111,9 +116,27 @@ mod tests {
             let verdict = answer(status, &[]).without_platform_body().verdict;
 
             assert!(
-                matches!(verdict, Verdict::Ambiguous | Verdict::Deferred { .. }),
+                matches!(
+                    verdict,
+                    Verdict::Ambiguous | Verdict::Deferred { .. } | Verdict::Blocked { .. }
+                ),
                 "{status}: {verdict:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_429_that_nobody_explains_pauses_the_ad_account_and_costs_no_try() {
+        let cases: &[(&[(&str, &str)], u64)] =
+            &[(&[], 60), (&[("retry-after", "5")], 5), (&[("retry-after", "0")], 60)];
+        for (headers, seconds) in cases {
+            let expected = Verdict::Blocked {
+                cause: Cause::RateLimited,
+                reach: Reach::Account,
+                wait: Some(Duration::from_secs(*seconds)),
+            };
+
+            assert_eq!(answer(429, headers).without_platform_body().verdict, expected);
         }
     }
 

@@ -68,10 +68,13 @@ impl Context {
     }
 }
 
+/// A queue, and whether it is consumed.
+type Consumed = (String, Arc<AtomicBool>);
+
 /// Which queues are really consumed now: what `/readyz` says.
 #[derive(Clone, Default)]
 pub struct Readiness {
-    queues: Arc<Mutex<Vec<(String, Arc<AtomicBool>)>>>,
+    queues: Arc<Mutex<Vec<Consumed>>>,
 }
 
 impl Readiness {

@@ -27,8 +27,11 @@ pub struct Credentials {
     secrets: Secrets,
     http: Http,
     endpoints: Endpoints,
-    logins: Mutex<HashMap<(String, bool), Arc<Mutex<Option<Cached>>>>>,
+    logins: Mutex<HashMap<(String, Transport), Slot>>,
 }
+
+/// What is cached of one login; locked while it is fetched.
+type Slot = Arc<Mutex<Option<Cached>>>;
 
 struct Cached {
     /// Of the login that it was fetched for; a changed one counts as another.
@@ -66,8 +69,8 @@ impl Credentials {
     }
 
     /// Google's tokens are good for one of its interfaces only, so each has its own.
-    async fn slot(&self, login: &Login, account: &Account) -> Arc<Mutex<Option<Cached>>> {
-        let key = (login.name.clone(), account.rules.transport == Transport::AdsApi);
+    async fn slot(&self, login: &Login, account: &Account) -> Slot {
+        let key = (login.name.clone(), account.rules.transport);
         Arc::clone(self.logins.lock().await.entry(key).or_default())
     }
 

@@ -1,5 +1,6 @@
 //! The roles: they join wire, platforms, broker and ledger into work that goes on by itself.
 
+pub mod console;
 pub mod context;
 pub mod credentials;
 
@@ -7,8 +8,11 @@ pub mod directory;
 pub mod keeper;
 pub mod messages;
 pub mod router;
+mod sealed;
 pub mod sender;
 mod trial;
+
+pub use directory::DirectoryWatch;
 
 /// An error with all its sources, for a log line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {

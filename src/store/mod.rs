@@ -1,13 +1,17 @@
 //! Postgres: the ledger, the directory of clients and ad accounts, pauses. The only place that knows SQL.
 
+mod applying;
+pub mod audit;
 pub mod directory;
 pub mod keeping;
 pub mod migrations;
 pub mod pauses;
 pub mod pool;
+pub mod replay;
 pub mod routing;
 mod row;
 mod rows;
+mod sealed;
 pub mod sending;
 pub mod trials;
 

@@ -112,7 +112,8 @@ impl Store {
         Ok(paused)
     }
 
-    /// Ends a pause, whoever made it; gives what it was, `None` if there was none.
+    /// Ends a pause, whoever made it; gives what it was, `None` if there was none. The secret of a login that is resumed is read anew:
+    /// most are resumed because it was renewed in place.
     pub async fn resume(&self, scope: &Scope) -> Result<Option<Pause>, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
@@ -125,8 +126,12 @@ impl Store {
         let Some(row) = row else {
             return Ok(None);
         };
-        changed(&transaction).await?;
         let ended = pause(&row)?;
+        if let Scope::Login(name) = scope {
+            let statement = "UPDATE logins SET revision = revision + 1 WHERE name = $1";
+            transaction.execute(statement, &[name]).await?;
+        }
+        changed(&transaction).await?;
         transaction.commit().await?;
         Ok(Some(ended))
     }
@@ -180,6 +185,17 @@ pub(super) async fn lift_by_probe(client: &impl GenericClient, account: AccountI
     if lifted > 0 {
         changed(client).await?;
     }
+    Ok(())
+}
+
+/// Tries pauses of the relay without an end again at once, because what they were made for may have been mended.
+pub(super) async fn probe_now(client: &impl GenericClient, scopes: &[String]) -> Result<(), StoreError> {
+    client
+        .execute(
+            "UPDATE pauses SET probe_at = now() WHERE scope = ANY ($1) AND NOT by_hand AND until IS NULL",
+            &[&scopes],
+        )
+        .await?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The wire: messages in and out, as JSON and headers. Pure.
 
+pub mod accounts_file;
 pub mod dispatch;
 pub mod event;
 pub mod fields;

@@ -1,13 +1,16 @@
-//! A broker that takes no messages for a while.
+//! A broker that takes or confirms no messages for a while.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
-use conversion_relay::broker::PublishCause;
+use conversion_relay::broker::{BrokerSettings, PublishCause, PublishFailure};
 use serde_json::json;
 
 use crate::{
-    support::{management::Management, node::Node, vhost::Vhost},
-    world::{DEADLINE, World, from, is_good, message, take},
+    support::node::Node,
+    world::{DEADLINE, World, connected, from, id, is_good, message, take, to_exchange},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -15,12 +18,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_memory_alarm_blocks_publishing_but_not_acks_and_passes() {
     let node = Node::start().await;
-    let management = node.address("RELAY_MANAGEMENT_URL").to_owned();
-    let vhost = Vhost::create_on(node.address("RELAY_AMQP_URL"), &management).await;
-    let world = World {
-        vhost,
-        management: Management::at(&management),
-    };
+    let world = World::on(&node).await;
     world.queue("q", json!({})).await;
     let broker = world.broker().await;
     let publisher = broker.publisher("test");
@@ -63,4 +61,57 @@ async fn a_memory_alarm_blocks_publishing_but_not_acks_and_passes() {
         began.elapsed() < Duration::from_secs(10),
         "a blocked connection must not hold up the exit"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_does_not_confirm_costs_its_own_messages_only() {
+    let node = Node::start().await;
+    let world = World::on(&node).await;
+    world.exchange("x").await;
+    for queue in ["stuck", "fine"] {
+        world.queue(queue, json!({})).await;
+    }
+    world.bind("x", "fine", "#").await;
+    let settings = BrokerSettings {
+        confirm_timeout: Duration::from_secs(1),
+        ..world.settings()
+    };
+    let broker = connected(settings).await;
+    let publisher = broker.publisher("test");
+    publisher
+        .publish(vec![message("stuck", "before")], MINUTE)
+        .await
+        .unwrap();
+
+    // The process that keeps a quorum queue is named after its vhost and its name.
+    let process = format!("'{}_stuck'", world.name());
+    node.ctl(&["eval", &format!("sys:suspend({process}).")]).await;
+    let (stuck, fine) = tokio::join!(
+        publisher.publish(vec![message("stuck", "meanwhile")], Duration::from_secs(4)),
+        async {
+            for one in 0..20 {
+                publisher.publish(vec![to_exchange("x", "fine", one)], MINUTE).await?;
+            }
+            Ok::<_, PublishFailure>(())
+        }
+    );
+    fine.unwrap();
+    let failure = stuck.unwrap_err();
+    assert_eq!((failure.unconfirmed, failure.cause), (vec![0], PublishCause::TimedOut));
+
+    node.ctl(&["eval", &format!("sys:resume({process}).")]).await;
+
+    publisher
+        .publish(vec![message("stuck", "after")], MINUTE)
+        .await
+        .unwrap();
+    let mut intake = broker.intake(from("stuck", 100));
+    let mut ids = HashSet::new();
+    while !ids.contains("after") {
+        for delivery in take(&mut intake, 1).await {
+            ids.insert(id(&delivery).to_owned());
+            delivery.ack();
+        }
+    }
+    assert!(ids.contains("before"));
 }

@@ -10,6 +10,7 @@ mod world;
 
 /// What other tests use as well.
 #[path = "../it/support"]
+#[expect(dead_code, reason = "each test program uses a part of it")]
 mod support {
     pub mod management;
     pub mod node;

@@ -6,7 +6,9 @@ use conversion_relay::broker::{PublishCause, topology};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{DEADLINE, World, connected, eventually, from, message, take, to_exchange};
+use crate::world::{
+    DEADLINE, World, connected, eventually, everything_logged, from, has_depth, message, take, to_exchange,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -29,7 +31,7 @@ async fn a_missing_exchange_is_named_and_does_not_hold_up_the_others() {
         "{failure}"
     );
     good.unwrap();
-    eventually("all are there", async || broker.queue_depth("q").await.unwrap() == 2001).await;
+    has_depth(&broker, "q", 2001).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,21 +145,21 @@ async fn a_full_queue_rejects_until_there_is_room() {
     let mut count = 0;
     eventually("the queue is full", async || {
         count += 1;
-        publisher
-            .publish(vec![message("q", count)], Duration::from_millis(300))
-            .await
-            .is_err()
+        let published = publisher
+            .publish(vec![message("q", count)], Duration::from_secs(1))
+            .await;
+        published.is_err_and(|failure| failure.cause == PublishCause::Rejected)
     })
     .await;
 
     let began = Instant::now();
     let failure = publisher
-        .publish(vec![message("q", "late")], Duration::from_secs(1))
+        .publish(vec![message("q", "late")], Duration::from_secs(2))
         .await
         .unwrap_err();
 
     assert_eq!((failure.unconfirmed, failure.cause), (vec![0], PublishCause::Rejected));
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let mut intake = broker.intake(from("q", 100));
     let (published, ()) = tokio::join!(publisher.publish(vec![message("q", "late")], MINUTE), async {
         let mut seen = String::new();
@@ -186,7 +188,7 @@ async fn many_small_publishes_at_once_are_all_confirmed() {
         published.await.unwrap().unwrap();
     }
 
-    assert_eq!(broker.queue_depth("q").await.unwrap(), 2000);
+    has_depth(&broker, "q", 2000).await;
     assert_eq!(publisher.publish(Vec::new(), MINUTE).await, Ok(()));
 }
 
@@ -202,4 +204,25 @@ async fn after_close_a_publish_says_so() {
 
     let failure = publisher.publish(vec![message("q", 2)], MINUTE).await.unwrap_err();
     assert_eq!(failure.cause, PublishCause::Closed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_returned_message_leaves_no_trace_of_its_body_in_the_log() {
+    let written = everything_logged();
+    let world = World::new().await;
+    world.exchange("x").await;
+    let broker = world.broker().await;
+    let mut secret = to_exchange("x", "nowhere", 1);
+    secret.body = bytes::Bytes::from_static(b"jane.doe@example.com");
+
+    broker
+        .publisher("test")
+        .publish(vec![secret], MINUTE)
+        .await
+        .unwrap_err();
+
+    let bytes_in_debug = format!("{:?}", b"jane.doe@example.com");
+    let log = String::from_utf8_lossy(&written.lock().unwrap()).into_owned();
+    assert!(log.contains("broker connected"), "the log is on");
+    assert!(!log.contains("jane.doe") && !log.contains(bytes_in_debug.trim_matches(['[', ']'])));
 }

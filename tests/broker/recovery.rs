@@ -2,23 +2,30 @@
 
 use std::{
     collections::HashSet,
-    sync::atomic::{AtomicBool, Ordering},
+    io::Read,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
+    },
     time::{Duration, Instant},
 };
 
 use conversion_relay::broker::{Arrivals, Broker, BrokerSettings, PublishCause, Publisher};
 use reqwest::Method;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use crate::{
-    support::{management::Management, node::Node, vhost::Vhost},
-    world::{DEADLINE, World, deliveries, eventually, from, id, is_good, message, metrics, next, take},
+    support::node::Node,
+    world::{DEADLINE, World, connected, deliveries, eventually, from, id, is_good, message, metrics, next, take},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// RabbitMQ 3.10.8 writes down the name of a new quorum queue some time after it has confirmed its declaration. Killed before that, the queue
-/// has no leader after a restart and answers nothing (seen at 0.2 s, not at 2 s).
+/// RabbitMQ 3.10.8 writes down the name of a new quorum queue some time after it has confirmed its declaration. Killed
+/// before that, the queue has no leader after a restart and answers nothing (seen at 0.2 s, not at 2 s).
 const NAMES_ON_DISK: Duration = Duration::from_secs(5);
 
 /// Publishes windows of messages until told to stop; returns the IDs that were confirmed.
@@ -26,10 +33,8 @@ async fn publish_until(publisher: Publisher, stop: &AtomicBool) -> HashSet<Strin
     let mut confirmed = HashSet::new();
     while !stop.load(Ordering::Acquire) {
         let ids: Vec<_> = (0..200).map(|one| (confirmed.len() + one).to_string()).collect();
-        publisher
-            .publish(ids.iter().map(|id| message("q", id)).collect(), MINUTE)
-            .await
-            .unwrap();
+        let messages = ids.iter().map(|id| message("q", id)).collect();
+        publisher.publish(messages, MINUTE).await.expect("confirmed in the end");
         confirmed.extend(ids);
     }
     confirmed
@@ -38,12 +43,7 @@ async fn publish_until(publisher: Publisher, stop: &AtomicBool) -> HashSet<Strin
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_killed_and_started_again_loses_nothing_that_was_confirmed() {
     let mut node = Node::start().await;
-    let management = node.address("RELAY_MANAGEMENT_URL").to_owned();
-    let vhost = Vhost::create_on(node.address("RELAY_AMQP_URL"), &management).await;
-    let world = World {
-        vhost,
-        management: Management::at(&management),
-    };
+    let world = World::on(&node).await;
     world.queue("q", json!({})).await;
     let declared = Instant::now();
     let broker = world.broker().await;
@@ -187,6 +187,24 @@ async fn without_a_broker_it_starts_all_the_same_and_says_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_down_is_passed_over() {
+    let world = World::new().await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut settings = world.settings();
+    settings
+        .urls
+        .extend([format!("amqp://{nobody}/1").into(), format!("amqp://{nobody}/2").into()]);
+
+    let broker = connected(settings).await;
+
+    assert_eq!(
+        broker.health().last_error,
+        None,
+        "the others are tried before it is a failure"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_says_nothing_is_given_up_and_its_socket_is_closed() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("amqp://{}", silent.local_addr().unwrap());
@@ -200,4 +218,65 @@ async fn a_peer_that_says_nothing_is_given_up_and_its_socket_is_closed() {
     let ended = tokio::time::timeout(DEADLINE, socket.read_to_end(&mut said)).await;
     ended.expect("the socket is closed").unwrap();
     assert_eq!(said, b"AMQP\x00\x00\x09\x01");
+}
+
+/// A listener that takes TLS connections, one after the other, and tells the first bytes that come through each.
+fn tls_listener(certificate: &rcgen::CertifiedKey<rcgen::KeyPair>) -> (u16, Receiver<std::io::Result<[u8; 8]>>) {
+    let key = PrivateKeyDer::try_from(certificate.signing_key.serialize_der()).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.cert.der().clone()], key)
+        .expect("a certificate");
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (results, first_bytes) = std::sync::mpsc::channel();
+    let take_one = move || {
+        let (mut socket, _) = listener.accept()?;
+        let mut connection = rustls::ServerConnection::new(Arc::clone(&config)).map_err(std::io::Error::other)?;
+        let mut bytes = [0; 8];
+        rustls::Stream::new(&mut connection, &mut socket).read_exact(&mut bytes)?;
+        Ok(bytes)
+    };
+    std::thread::spawn(move || while results.send(take_one()).is_ok() {});
+    (port, first_bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_an_own_authority_is_trusted_if_it_is_given_and_only_then() {
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("ca.pem");
+    std::fs::write(&ca, certificate.cert.pem()).unwrap();
+    let settings = |port: u16, ca: Option<PathBuf>| BrokerSettings {
+        ca,
+        ..BrokerSettings::new(vec![format!("amqps://u:p@localhost:{port}").into()], "test")
+    };
+
+    let (port, first) = tls_listener(&certificate);
+    let trusting = Broker::start(settings(port, Some(ca)));
+    assert_eq!(&first.recv().unwrap().unwrap(), b"AMQP\x00\x00\x09\x01");
+    drop(trusting);
+
+    let (port, first) = tls_listener(&certificate);
+    let distrusting = Broker::start(settings(port, None));
+    assert!(first.recv().unwrap().is_err());
+    eventually("the certificate is named", async || {
+        distrusting
+            .health()
+            .last_error
+            .is_some_and(|error| error.contains("certificate"))
+    })
+    .await;
+
+    let astray = Broker::start(settings(port, Some(directory.path().join("nothing.pem"))));
+    eventually("the file is named", async || {
+        astray
+            .health()
+            .last_error
+            .is_some_and(|error| error.contains("nothing.pem"))
+    })
+    .await;
 }

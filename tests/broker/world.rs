@@ -2,25 +2,28 @@
 
 use std::{
     collections::BTreeMap,
-    sync::OnceLock,
+    io::Write,
+    sync::{Arc, LazyLock, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use conversion_relay::broker::{Arrivals, Broker, BrokerSettings, Delivery, Intake, IntakeSettings, Outgoing};
+use conversion_relay::broker::{
+    Arrivals, Broker, BrokerSettings, Delivery, Intake, IntakeSettings, LOG_DIRECTIVE, Outgoing,
+};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{management::Management, vhost::Vhost};
+use crate::support::{management::Management, node::Node, vhost::Vhost};
 
 /// Long enough for a busy machine; no test waits for it when all is well.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A vhost of the shared broker or of a node of the test's own.
 pub struct World {
-    pub vhost: Vhost,
-    pub management: Management,
+    vhost: Vhost,
+    management: Management,
 }
 
 impl World {
@@ -30,6 +33,16 @@ impl World {
         World {
             vhost,
             management: Management::at(&management),
+        }
+    }
+
+    /// A vhost of a node of the test's own.
+    pub async fn on(node: &Node) -> World {
+        let management = node.address("RELAY_MANAGEMENT_URL");
+        let vhost = Vhost::create_on(node.address("RELAY_AMQP_URL"), management).await;
+        World {
+            vhost,
+            management: Management::at(management),
         }
     }
 
@@ -45,10 +58,10 @@ impl World {
 
     /// Settings for another user.
     pub fn settings_as(&self, user: &str, password: &str) -> BrokerSettings {
-        let mut url: url::Url = self.vhost.url.parse().unwrap();
+        let mut url: url::Url = self.vhost.url.parse().expect("a URL");
         url.set_username(user)
             .and_then(|()| url.set_password(Some(password)))
-            .unwrap();
+            .expect("room for a user");
         quick_settings(url.as_str())
     }
 
@@ -61,7 +74,7 @@ impl World {
     pub async fn queue(&self, name: &str, arguments: Value) {
         let mut all = json!({"x-queue-type": "quorum", "x-delivery-limit": 1000});
         all.as_object_mut()
-            .unwrap()
+            .expect("an object")
             .extend(arguments.as_object().cloned().unwrap_or_default());
         let body = json!({"durable": true, "arguments": all});
         self.api(Method::PUT, &format!("queues/{}/{name}", self.name()), Some(body))
@@ -136,6 +149,14 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Waits until so many messages wait in the queue. What a closed channel gives back is there a moment after its close.
+pub async fn has_depth(broker: &Broker, queue: &str, depth: u32) {
+    eventually(&format!("{queue} holds {depth}"), async || {
+        broker.queue_depth(queue).await.expect("the queue is there") == depth
+    })
+    .await;
+}
+
 /// A message to a queue through the default exchange.
 pub fn message(queue: &str, id: impl ToString) -> Outgoing {
     to_exchange("", queue, id)
@@ -201,12 +222,29 @@ pub fn metrics() -> &'static PrometheusHandle {
     METRICS.get_or_init(|| PrometheusBuilder::new().install_recorder().expect("the only recorder"))
 }
 
-/// Logs of a failing test, with `TEST_LOG` set.
-pub fn log() {
-    if std::env::var_os("TEST_LOG").is_some() {
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter("info,conversion_relay=debug")
-            .with_test_writer()
-            .try_init();
+/// Logs everything that may be logged, of all tests of this program, into memory.
+pub fn everything_logged() -> Arc<Mutex<Vec<u8>>> {
+    static WRITTEN: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&written);
+        let filter = format!("trace,lapin=trace,hyper=off,reqwest=off,{LOG_DIRECTIVE}");
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(move || Log(Arc::clone(&writer)))
+            .init();
+        written
+    });
+    Arc::clone(&WRITTEN)
+}
+
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no test panics while it logs").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

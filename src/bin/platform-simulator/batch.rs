@@ -1,21 +1,116 @@
 //! Reads a batch: the members of the request object and its events, each kept as the very text that was received.
-use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
-use serde_json::Value;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-/// The members of a JSON object, not yet looked into.
-pub type Members<'a> = BTreeMap<String, &'a RawValue>;
-
-/// The members of the JSON object that `body` is.
-pub fn members(body: &[u8]) -> Result<Members<'_>, serde_json::Error> {
-    serde_json::from_slice(body)
+/// A request: its events, each kept as the text that was received, and its other members.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    pub fields: Map<String, Value>,
+    pub items: Items<'a>,
 }
 
-/// The elements of the JSON array that `raw` is; `None` if it is something else.
-pub fn elements(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(raw.get()).ok()
+/// What stands where the events should be.
+#[derive(Debug)]
+pub enum Items<'a> {
+    Absent,
+    NotAList,
+    List(Vec<&'a RawValue>),
+}
+
+/// Reads the JSON object that `body` is, in one pass; its events are the member named `items`.
+pub fn read<'a>(body: &'a [u8], items: &str) -> Result<Batch<'a>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let batch = BatchVisitor { items }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(batch)
+}
+
+struct BatchVisitor<'n> {
+    items: &'n str,
+}
+
+impl<'a> DeserializeSeed<'a> for BatchVisitor<'_> {
+    type Value = Batch<'a>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Batch<'a>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'a> Visitor<'a> for BatchVisitor<'_> {
+    type Value = Batch<'a>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'a>>(self, mut members: M) -> Result<Batch<'a>, M::Error> {
+        let mut batch = Batch {
+            fields: Map::new(),
+            items: Items::Absent,
+        };
+        while let Some(name) = members.next_key::<String>()? {
+            if name == self.items {
+                batch.items = members.next_value()?;
+            } else {
+                batch.fields.insert(name, members.next_value()?);
+            }
+        }
+        Ok(batch)
+    }
+}
+
+impl<'a> Deserialize<'a> for Items<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ItemsVisitor)
+    }
+}
+
+struct ItemsVisitor;
+
+impl<'a> Visitor<'a> for ItemsVisitor {
+    type Value = Items<'a>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_seq<S: SeqAccess<'a>>(self, mut elements: S) -> Result<Items<'a>, S::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = elements.next_element()? {
+            items.push(item);
+        }
+        Ok(Items::List(items))
+    }
+
+    fn visit_map<M: MapAccess<'a>>(self, mut members: M) -> Result<Items<'a>, M::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Items::NotAList)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Items<'a>, E> {
+        Ok(Items::NotAList)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Items<'a>, E> {
+        Ok(Items::NotAList)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Items<'a>, E> {
+        Ok(Items::NotAList)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Items<'a>, E> {
+        Ok(Items::NotAList)
+    }
+
+    fn visit_unit<E>(self) -> Result<Items<'a>, E> {
+        Ok(Items::NotAList)
+    }
 }
 
 /// The value of a part of an already checked document.
@@ -47,12 +142,29 @@ mod tests {
 
     #[test]
     fn the_text_of_an_event_stays_as_it_was_received() {
-        let body = br#"{"data": [ {"value": 1499.00, "a":1}, {} ]}"#;
+        let body = br#"{"data": [ {"value": 1499.00, "a":1}, {} ], "code": "T"}"#;
 
-        let members = members(body).unwrap();
-        let events = elements(members["data"]).unwrap();
+        let batch = read(body, "data").unwrap();
 
-        assert_eq!(events[0].get(), r#"{"value": 1499.00, "a":1}"#);
+        let Items::List(items) = batch.items else {
+            panic!("{:?}", batch.items)
+        };
+        assert_eq!(items[0].get(), r#"{"value": 1499.00, "a":1}"#);
+        assert_eq!(batch.fields["code"], "T");
+    }
+
+    #[test]
+    fn events_that_are_no_list_are_told_apart_from_bodies_that_are_no_object() {
+        for not_a_list in ["{}", "\"x\"", "7", "-7", "1.5", "true", "null"] {
+            let body = format!("{{\"data\": {not_a_list}}}");
+            assert!(
+                matches!(read(body.as_bytes(), "data").unwrap().items, Items::NotAList),
+                "{body}"
+            );
+        }
+        for body in ["", "[]", "7", "{\"data\": [}", "{} {}"] {
+            assert!(read(body.as_bytes(), "data").is_err(), "{body}");
+        }
     }
 
     #[test]

@@ -7,9 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::call::Platform;
-
-/// Meta and TikTok discard a copy that arrives within 48 hours of the first.
-pub const TWO_DAYS: Memory = Memory::Seconds(48 * 3600);
+use crate::copies::{Key, Memory};
 
 /// Later accounts share the totals of `OTHER_ACCOUNTS`.
 const ACCOUNTS: usize = 10_000;
@@ -21,15 +19,6 @@ const LISTED_EVENTS: usize = 100_000;
 /// Later events are listed without their body.
 const BODY_BYTES: usize = 128 * 1024 * 1024;
 
-/// How long a platform recognises a copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
-    /// It does not: every copy counts.
-    None,
-    Seconds(i64),
-    Always,
-}
-
 /// An event that a platform accepted.
 #[derive(Debug)]
 pub struct Accepted<'a> {
@@ -40,26 +29,6 @@ pub struct Accepted<'a> {
     pub memory: Memory,
     /// The event as received.
     pub body: &'a str,
-}
-
-/// What identifies an event within its ad account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key(u128);
-
-impl Key {
-    /// The key made of these parts; the order matters.
-    pub fn of(parts: &[&str]) -> Self {
-        let half = |seed: u8| {
-            let mut hasher = DefaultHasher::new();
-            hasher.write_u8(seed);
-            for part in parts {
-                hasher.write(part.as_bytes());
-                hasher.write_u8(0xff);
-            }
-            hasher.finish()
-        };
-        Self(u128::from(half(0)) << 64 | u128::from(half(1)))
-    }
 }
 
 /// Whether an accepted event counted.
@@ -338,6 +307,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::copies::TWO_DAYS;
 
     fn accept(ledger: &mut Ledger, memory: Memory, body: &str, hours: i64) -> Counted {
         let event = Accepted {

@@ -4,6 +4,7 @@ mod batch;
 mod call;
 mod connection;
 mod control;
+mod copies;
 mod facts;
 mod faults;
 mod google;

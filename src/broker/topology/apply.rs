@@ -9,8 +9,8 @@ use lapin::{
 use super::{Argument, Binding, Difference, Exchange, ExchangeKind, Queue, Topology};
 use crate::broker::{
     BrokerError, BrokerSettings,
-    error::within,
-    link::{ANSWER_TIMEOUT, Link},
+    link::Link,
+    patience::{ANSWER_TIMEOUT, within},
 };
 
 const ACCESS_REFUSED: u16 = 403;
@@ -27,7 +27,8 @@ pub struct Applied {
     pub differences: Vec<Difference>,
 }
 
-/// What a check over AMQP found. Bindings cannot be asked for over AMQP; see [`diff_management`](super::diff_management).
+/// What a check over AMQP found. Bindings cannot be asked for over AMQP; see
+/// [`diff_management`](super::diff_management).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
     /// What is missing or differs. Of an object that differs in several arguments, the broker names one.
@@ -36,8 +37,8 @@ pub struct Checked {
     pub unchecked: Vec<String>,
 }
 
-/// Declares every exchange, queue and binding of the topology. What is there already stays; what is there and differs is
-/// reported, and the rest is still declared. Needs the permission to configure all of it.
+/// Declares every exchange, queue and binding of the topology. What is there already stays; what is there and differs
+/// is reported, and the rest is still declared. Needs the permission to configure all of it.
 pub async fn apply(settings: &BrokerSettings, topology: &Topology) -> Result<Applied, BrokerError> {
     let mut desk = Desk::open(settings).await?;
     let mut applied = Applied::default();
@@ -249,9 +250,8 @@ fn refused(object: &Object, code: u16, text: String) -> BrokerError {
     }
 }
 
-/// Reads RabbitMQ's refusal of a declaration:
-/// `PRECONDITION_FAILED - inequivalent arg 'x-overflow' for queue 'q' in vhost '/': received the value 'reject-publish' of type
-/// 'longstr' but current is none`.
+/// Reads RabbitMQ's refusal of a declaration: `PRECONDITION_FAILED - inequivalent arg 'x-overflow' for queue 'q' in
+/// vhost '/': received the value 'reject-publish' of type 'longstr' but current is none`.
 fn difference(object: &Object, text: &str) -> Difference {
     let quoted = |part: &str| part.split('\'').nth(1).map(ToOwned::to_owned);
     let value = |part: &str| quoted(part).filter(|_| part.trim() != "none");

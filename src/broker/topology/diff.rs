@@ -46,8 +46,8 @@ impl fmt::Display for Difference {
 /// Compares the topology with what the management API lists for the vhost under `/api/exchanges/V`, `/api/queues/V` and
 /// `/api/bindings/V`.
 ///
-/// It sees more than AMQP does: bindings that are missing or one too many, and policies that undo an argument, such as an `overflow` that turns
-/// dead-lettering into at-most-once.
+/// It sees more than AMQP does: bindings that are missing or one too many, and policies that undo an argument, such as
+/// an `overflow` that turns dead-lettering into at-most-once.
 pub fn diff_management(topology: &Topology, exchanges: &Value, queues: &Value, bindings: &Value) -> Vec<Difference> {
     let mut differences = Vec::new();
     for exchange in topology.exchanges() {
@@ -119,8 +119,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// A policy wins over `x-overflow`, the smaller delivery limit of both holds, and a policy alone is enough to let messages or the queue
-    /// expire. <https://www.rabbitmq.com/docs/policies> (read 2026-11-21).
+    /// A policy wins over `x-overflow`, the smaller delivery limit of both holds, and a policy alone is enough to let
+    /// messages or the queue expire. <https://www.rabbitmq.com/docs/policies> (read 2026-11-21).
     fn policy(&mut self, arguments: &[(&'static str, Argument)], policy: &Value) {
         let argument = |name: &str| {
             let found = arguments.iter().find(|(known, _)| *known == name);

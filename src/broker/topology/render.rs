@@ -1,6 +1,6 @@
 //! The topology as text for people and as a definitions file for RabbitMQ.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use serde_json::{Map, Value, json};
 
@@ -15,30 +15,30 @@ impl Topology {
         text
     }
 
-    fn write_to(&self, text: &mut String) -> std::fmt::Result {
+    fn write_to(&self, text: &mut String) -> fmt::Result {
         writeln!(text, "EXCHANGES (durable)")?;
         for exchange in self.exchanges() {
-            write!(text, "  {:<28}{}", exchange.name, exchange.kind.as_str())?;
+            writeln!(text, "{} ({})", exchange.name, exchange.kind.as_str())?;
             write_arguments(text, &exchange.arguments)?;
         }
         writeln!(text, "\nQUEUES (durable)")?;
         for queue in self.queues() {
-            write!(text, "  {:<28}", queue.name)?;
-            write_arguments(text, &queue.arguments)?;
+            writeln!(text, "{}", queue.name)?;
             for binding in self.bindings().iter().filter(|binding| binding.queue == queue.name) {
                 let key = if binding.routing_key.is_empty() {
                     "everything"
                 } else {
                     &binding.routing_key
                 };
-                writeln!(text, "      from {:<22}{key}", binding.exchange)?;
+                writeln!(text, "    gets {key} from {}", binding.exchange)?;
             }
+            write_arguments(text, &queue.arguments)?;
         }
         Ok(())
     }
 
-    /// The topology in the shape of RabbitMQ's definitions file, for `rabbitmqctl import_definitions` or `load_definitions`.
-    /// <https://www.rabbitmq.com/docs/definitions> (read 2026-11-21).
+    /// The topology in the shape of RabbitMQ's definitions file, for `rabbitmqctl import_definitions` or
+    /// `load_definitions`. <https://www.rabbitmq.com/docs/definitions> (read 2026-11-21).
     pub fn definitions(&self, vhost: &str) -> Value {
         let exchanges = self.exchanges().into_iter().map(|exchange| {
             json!({
@@ -78,11 +78,11 @@ impl Topology {
     }
 }
 
-fn write_arguments(text: &mut String, arguments: &[(&str, Argument)]) -> std::fmt::Result {
+fn write_arguments(text: &mut String, arguments: &[(&str, Argument)]) -> fmt::Result {
     for (name, value) in arguments {
-        write!(text, "  {}={value}", name.trim_start_matches("x-"))?;
+        writeln!(text, "    {name} = {value}")?;
     }
-    writeln!(text)
+    Ok(())
 }
 
 fn object(arguments: &[(&str, Argument)]) -> Map<String, Value> {

@@ -496,10 +496,10 @@ mod tests {
     #[test]
     fn a_429_without_a_body_is_a_limit_of_pace_r19() {
         let mut answer = answer(429, "");
-        assert_eq!(verdict(&answer), deferred(Cause::RateLimited, None));
+        assert_eq!(verdict(&answer), blocked(Cause::RateLimited, Reach::Account, Some(60)));
 
         answer.headers.push(("retry-after".to_owned(), "30".to_owned()));
-        assert_eq!(verdict(&answer), deferred(Cause::RateLimited, Some(30)));
+        assert_eq!(verdict(&answer), blocked(Cause::RateLimited, Reach::Account, Some(30)));
     }
 
     #[test]

@@ -1,40 +1,32 @@
 //! A round: what was claimed for one ad account is built, sent, classified and recorded, request by request, until every dispatch is decided or the
 //! round has taken enough.
 
+mod asking;
+mod recording;
+mod work;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
-use rand::RngExt;
-use tracing::{error, info, warn};
+use chrono::Utc;
 
-use super::{
-    Parcel,
-    claim::{ClaimedBatch, bury},
-    decide::{Circumstances, decide, outcome_name, shows_that_access_works, shows_trouble, undecided, unsent},
-};
+use self::work::{Work, chunks, part};
+use super::{Parcel, claim::ClaimedBatch};
 use crate::{
     broker::Publisher,
-    domain::{
-        Account, AccountId, Cause, Classification, Dispatch, DispatchKey, Login, Mode, Outcome, Platform, State,
-        Verdict,
-    },
-    http::NoAnswer,
-    metrics::conversions,
-    platform::{Rejection, Request, Sending, adapter},
-    roles::{chain, context::Context},
-    store::sending::{Claimed, DeadFacts, NewPause, Record, Recorded, RequestFacts},
+    domain::{Account, AccountId, Cause, Classification, Dispatch, DispatchKey, Login, Mode, Platform, State},
+    platform::{Rejection, adapter},
+    roles::context::Context,
+    store::sending::Claimed,
 };
 
 /// The most requests of one round; a whole-batch refusal that needs more goes on in another round, with a smaller limit.
 const REQUESTS_MAX: usize = 24;
 /// The longest round.
 const ROUND_MAX: Duration = Duration::from_secs(60);
-/// How long recording is tried while Postgres does not answer; a delivery that is recorded late still counts.
-const RECORD_PATIENCE: Duration = Duration::from_secs(300);
 
 /// One ad account's turn.
 pub(super) struct Round {
@@ -174,16 +166,13 @@ impl Round {
     async fn step(&mut self, target: &Target, batch: Vec<Item>, work: &mut Work) -> Result<(), StoreAway> {
         let request = self.build(target, &batch);
         if request.body.len() > adapter(self.platform).limits(&target.account).bytes {
-            return match halves(batch) {
-                Halves::Two(first, second) => {
-                    work.again_in_halves(first, second);
-                    Ok(())
-                }
-                Halves::Single(item) => {
-                    self.settle(vec![item], |_| (State::Failed, Cause::RequestTooLarge, None))
-                        .await
-                }
-            };
+            if batch.len() > 1 {
+                work.again_in_halves(batch);
+                return Ok(());
+            }
+            return self
+                .settle(batch, |_| (State::Failed, Cause::RequestTooLarge, None))
+                .await;
         }
         let Some(batch) = self.keep_lease(batch).await? else {
             return Ok(());
@@ -199,13 +188,11 @@ impl Round {
                 work.again_without_culprits(rest);
                 self.record(target, culprits, &facts).await?;
             }
-            Classification::Unnamed(outcome) => match halves(batch) {
-                Halves::Two(first, second) => {
-                    work.smallest = Some(first.len());
-                    work.again_in_halves(first, second);
-                }
-                Halves::Single(item) => self.record(target, vec![(item, outcome)], &facts).await?,
-            },
+            Classification::Unnamed(_) if batch.len() > 1 => work.again_in_halves(batch),
+            Classification::Unnamed(outcome) => {
+                let outcomes = batch.into_iter().map(|item| (item, outcome.clone())).collect();
+                self.record(target, outcomes, &facts).await?;
+            }
             Classification::Reauthenticate(outcome) => {
                 self.context.credentials.forget(&target.login, &target.account).await;
                 if work.reauthenticated {
@@ -253,354 +240,4 @@ impl Round {
             Err(Rejection::Failed(cause, detail)) => Some((State::Failed, cause, detail)),
         }
     }
-
-    fn build(&self, target: &Target, batch: &[Item]) -> Request {
-        let dispatches: Vec<&Dispatch> = batch.iter().map(|item| &item.parcel.dispatch).collect();
-        let test_code = match target.mode {
-            Mode::Test => Some(target.account.rules.test_code.as_deref().unwrap_or("TEST")),
-            Mode::Live | Mode::Shadow => None,
-        };
-        let sending = Sending {
-            account: &target.account,
-            endpoints: &self.context.endpoints,
-            test_code,
-        };
-        adapter(self.platform).build(&dispatches, &sending)
-    }
-
-    /// Sends one request and says what came of it.
-    async fn ask(&mut self, target: &Target, batch: &[Item], request: &Request) -> (Classification, RequestFacts) {
-        let facts = RequestFacts {
-            batch: i32::try_from(batch.len()).unwrap_or(i32::MAX),
-            ..RequestFacts::default()
-        };
-        let all = |outcome: Outcome| Classification::Each(vec![outcome; batch.len()]);
-        let token = match self.context.credentials.token(&target.login, &target.account).await {
-            Ok(token) => token,
-            Err(outcome) => return (all(outcome), facts),
-        };
-        self.requests += 1;
-        crate::crash_point!("sender.before_request");
-        let exchange = self.context.http.send(request, &token).await;
-        crate::crash_point!("sender.after_answer");
-        conversions::exchanged(self.platform, exchange.duration, batch.len());
-        let mut facts = RequestFacts {
-            duration_ms: i32::try_from(exchange.duration.as_millis()).unwrap_or(i32::MAX),
-            ..facts
-        };
-        let classification = match exchange.result {
-            Ok(answer) => {
-                facts.http_status = i16::try_from(answer.status).ok();
-                facts.request_id = answer.request_id();
-                let dispatches: Vec<&Dispatch> = batch.iter().map(|item| &item.parcel.dispatch).collect();
-                adapter(self.platform).classify(&answer, &dispatches, &target.account)
-            }
-            Err(NoAnswer::NotSent) => all(Outcome::plain(Verdict::Deferred {
-                cause: Cause::PlatformUnreachable,
-                wait: None,
-            })),
-            Err(NoAnswer::Ambiguous) => all(Outcome::plain(Verdict::Ambiguous)),
-        };
-        self.note_health(&classification);
-        self.log(target, batch, &classification, &facts);
-        (classification, facts)
-    }
-
-    /// The lease must outlast the HTTP timeout twice, or another may send the same while we wait. Gives the batch back if it is still ours.
-    async fn keep_lease(&mut self, batch: Vec<Item>) -> Result<Option<Vec<Item>>, StoreAway> {
-        let needed = self.context.http.timeout() * 2;
-        if self.lease_renewed.elapsed() + needed < self.context.pace.lease {
-            return Ok(Some(batch));
-        }
-        let keys: Vec<DispatchKey> = batch.iter().map(Item::key).collect();
-        let store = &self.context.store;
-        let failure = match store.renew(self.batch.lease, &keys, self.context.pace.lease).await {
-            Ok(count) if count == keys.len() => {
-                self.lease_renewed = Instant::now();
-                return Ok(Some(batch));
-            }
-            // Another has some of them: sending them again would be a double send that we know of. What is still ours goes back unsent.
-            Ok(count) => {
-                conversions::leases_lost(self.platform, keys.len() - count);
-                match store
-                    .give_back(self.batch.lease, &keys, self.context.pace.silence)
-                    .await
-                {
-                    Ok(()) => {
-                        batch.into_iter().for_each(|item| item.parcel.delivery.requeue());
-                        return Ok(None);
-                    }
-                    Err(failure) => failure,
-                }
-            }
-            Err(failure) => failure,
-        };
-        warn!(error = %chain(&failure), "lease could not be renewed");
-        Err(StoreAway)
-    }
-
-    fn note_health(&mut self, classification: &Classification) {
-        let troubled = match classification {
-            Classification::Each(outcomes) => outcomes.iter().all(|outcome| shows_trouble(&outcome.verdict)),
-            Classification::Unnamed(outcome) => shows_trouble(&outcome.verdict),
-            Classification::Named(_) | Classification::Reauthenticate(_) => false,
-        };
-        self.trouble = match (troubled, self.trouble) {
-            (false, _) => Trouble::None,
-            (true, Trouble::None) => Trouble::None,
-            (true, _) => Trouble::Platform,
-        };
-    }
-
-    /// Records outcomes, publishes dead copies of what failed, and acks.
-    async fn record(
-        &mut self,
-        target: &Target,
-        settled: Vec<(Item, Outcome)>,
-        facts: &RequestFacts,
-    ) -> Result<(), StoreAway> {
-        let now = Utc::now();
-        let mut records = Vec::with_capacity(settled.len());
-        let mut pauses: Vec<NewPause> = Vec::new();
-        let mut lifts = false;
-        for (item, outcome) in &settled {
-            let at = Circumstances {
-                account: &target.account,
-                login: &target.login,
-                mode: target.mode,
-                now,
-                backoff: self.context.backoff(),
-                jitter: rand::rng().random_range(0.0..1.0),
-                probe_interval: self.context.pace.probe_interval,
-            };
-            let decision = decide(item.key(), &item.claimed, outcome, at);
-            lifts |= item.claimed.is_probe && shows_that_access_works(&outcome.verdict);
-            if let Some(pause) = decision.pause
-                && !pauses.iter().any(|known| known.scope == pause.scope)
-            {
-                pauses.push(pause);
-            }
-            self.count(item, outcome, decision.record.cause, now);
-            records.push(decision.record);
-        }
-        for pause in &pauses {
-            error!(scope = %pause.scope, cause = %pause.cause, detail = pause.detail, until = ?pause.until, "pause begins: conversions wait");
-        }
-        let lifted = lifts.then_some(target.account.id);
-        let items = settled.into_iter().map(|(item, _)| item).collect();
-        self.store_and_close(items, records, facts, &pauses, lifted).await
-    }
-
-    /// Records dispatches that were not sent.
-    async fn settle(
-        &mut self,
-        items: Vec<Item>,
-        verdict: impl Fn(DispatchKey) -> (State, Cause, Option<&'static str>),
-    ) -> Result<(), StoreAway> {
-        let records: Vec<Record> = items
-            .iter()
-            .map(|item| {
-                let (state, cause, detail) = verdict(item.key());
-                Record {
-                    detail: detail.map(str::to_owned),
-                    ..unsent(item.key(), &item.claimed, state, Some(cause))
-                }
-            })
-            .collect();
-        self.store_and_close(items, records, &RequestFacts::default(), &[], None)
-            .await
-    }
-
-    /// Gives undecided dispatches back to the ledger, unspent.
-    async fn give_up(&mut self, items: Vec<Item>) -> Result<(), StoreAway> {
-        let now = Utc::now();
-        let records: Vec<Record> = items
-            .iter()
-            .map(|item| undecided(item.key(), &item.claimed, now))
-            .collect();
-        self.store_and_close(items, records, &RequestFacts::default(), &[], None)
-            .await
-    }
-
-    /// Stores records; then publishes the dead copies of what failed, and acks.
-    async fn store_and_close(
-        &self,
-        items: Vec<Item>,
-        records: Vec<Record>,
-        facts: &RequestFacts,
-        pauses: &[NewPause],
-        lifted: Option<AccountId>,
-    ) -> Result<(), StoreAway> {
-        let recorded = self.store_records(&records, facts, pauses, lifted).await?;
-        self.close(items, records, &recorded).await;
-        Ok(())
-    }
-
-    async fn store_records(
-        &self,
-        records: &[Record],
-        facts: &RequestFacts,
-        pauses: &[NewPause],
-        lifted: Option<AccountId>,
-    ) -> Result<HashMap<DispatchKey, Recorded>, StoreAway> {
-        crate::crash_point!("sender.before_record");
-        let started = Instant::now();
-        let mut pause = Duration::from_millis(100);
-        loop {
-            match self
-                .context
-                .store
-                .record(self.batch.lease, records, facts, pauses, lifted)
-                .await
-            {
-                Ok(recorded) => {
-                    crate::crash_point!("sender.after_record");
-                    return Ok(recorded);
-                }
-                Err(failure) if failure.is_passing() && started.elapsed() < RECORD_PATIENCE => {
-                    conversions::store_failed("sender");
-                    warn!(error = %chain(&failure), "answer could not be recorded, tried again");
-                }
-                Err(failure) => {
-                    error!(error = %chain(&failure), "answer could not be recorded: these conversions become ambiguous");
-                    return Err(StoreAway);
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
-    }
-
-    /// Publishes dead copies of what failed, and acks the rest.
-    async fn close(&self, items: Vec<Item>, records: Vec<Record>, recorded: &HashMap<DispatchKey, Recorded>) {
-        let now = Utc::now();
-        let lost = records
-            .iter()
-            .filter(|record| !recorded.contains_key(&record.key))
-            .count();
-        if lost > 0 {
-            conversions::leases_lost(self.platform, lost);
-            warn!(platform = %self.platform, count = lost, "records came too late: another had taken over");
-        }
-        let mut dead = Vec::new();
-        for (item, record) in items.into_iter().zip(records) {
-            match (record.state, recorded.get(&record.key), record.cause) {
-                (State::Failed, Some(standing), Some(cause)) => {
-                    let facts = DeadFacts {
-                        cause,
-                        detail: record.detail,
-                        dead_count: standing.dead_count,
-                        attempts: standing.attempts,
-                        failed_at: now,
-                    };
-                    dead.push((item.parcel, facts));
-                }
-                _ => item.parcel.delivery.ack(),
-            }
-        }
-        bury(&self.context, &self.publisher, dead).await;
-        crate::crash_point!("sender.after_ack");
-    }
-
-    fn count(&self, item: &Item, outcome: &Outcome, cause: Option<Cause>, now: DateTime<Utc>) {
-        conversions::attempted(self.platform, outcome_name(&outcome.verdict), cause, 1);
-        if matches!(outcome.verdict, Verdict::Delivered | Verdict::Accepted { .. }) {
-            let age = now - item.parcel.dispatch.event.first_seen;
-            conversions::delivered_at_age(self.platform, age.as_seconds_f64());
-        }
-    }
-
-    /// One wide line an attempt.
-    fn log(&self, target: &Target, batch: &[Item], classification: &Classification, facts: &RequestFacts) {
-        let first = match classification {
-            Classification::Each(outcomes) => outcomes.first(),
-            Classification::Named(named) => named.first().map(|(_, outcome)| outcome),
-            Classification::Unnamed(outcome) | Classification::Reauthenticate(outcome) => Some(outcome),
-        };
-        let verdict = match classification {
-            Classification::Each(_) => first.map_or("none", |outcome| outcome_name(&outcome.verdict)),
-            Classification::Named(_) => "refused whole, culprits named",
-            Classification::Unnamed(_) if batch.len() > 1 => "refused whole, sent again in halves",
-            Classification::Unnamed(_) => first.map_or("none", |outcome| outcome_name(&outcome.verdict)),
-            Classification::Reauthenticate(_) => "token refused, fetched anew",
-        };
-        info!(
-            platform = %self.platform,
-            account = %target.account.label(),
-            login = %target.login.name,
-            batch = batch.len(),
-            outcome = verdict,
-            code = first.and_then(|outcome| outcome.code.as_deref()),
-            http.status = facts.http_status,
-            request.id = facts.request_id,
-            duration_ms = facts.duration_ms,
-            attempt = batch.first().map(|item| item.claimed.attempt),
-            dispatch.id = batch.first().map(|item| item.key().to_string()),
-            "dispatch attempted"
-        );
-    }
-}
-
-/// What is still to be sent in a round.
-struct Work {
-    batches: VecDeque<Vec<Item>>,
-    /// The size of the smallest part that a refused request was cut into.
-    smallest: Option<usize>,
-    reauthenticated: bool,
-}
-
-impl Work {
-    fn again_in_halves(&mut self, first: Vec<Item>, second: Vec<Item>) {
-        self.batches.push_front(second);
-        self.batches.push_front(first);
-    }
-
-    fn again_without_culprits(&mut self, rest: Vec<Item>) {
-        if !rest.is_empty() {
-            self.smallest = Some(rest.len());
-            self.batches.push_front(rest);
-        }
-    }
-}
-
-enum Halves {
-    Two(Vec<Item>, Vec<Item>),
-    Single(Item),
-}
-
-fn halves(mut batch: Vec<Item>) -> Halves {
-    if batch.len() == 1
-        && let Some(item) = batch.pop()
-    {
-        return Halves::Single(item);
-    }
-    let second = batch.split_off(batch.len() / 2);
-    Halves::Two(batch, second)
-}
-
-fn chunks(items: Vec<Item>, most: usize) -> VecDeque<Vec<Item>> {
-    let mut chunks = VecDeque::new();
-    let mut rest = items;
-    while rest.len() > most.max(1) {
-        let next = rest.split_off(most.max(1));
-        chunks.push_back(std::mem::replace(&mut rest, next));
-    }
-    if !rest.is_empty() {
-        chunks.push_back(rest);
-    }
-    chunks
-}
-
-/// Parts the named ones from the rest, each keeping its order.
-fn part(batch: Vec<Item>, named: Vec<(usize, Outcome)>) -> (Vec<(Item, Outcome)>, Vec<Item>) {
-    let mut named: HashMap<usize, Outcome> = named.into_iter().collect();
-    let mut culprits = Vec::new();
-    let mut rest = Vec::new();
-    for (index, item) in batch.into_iter().enumerate() {
-        match named.remove(&index) {
-            Some(outcome) => culprits.push((item, outcome)),
-            None => rest.push(item),
-        }
-    }
-    (culprits, rest)
 }

@@ -78,9 +78,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         // What is left over when this fails is removed by `scripts/services down`.
-        if std::env::var_os("KEEP").is_none() {
-            let _ = self.command("remove").as_std_mut().status();
-        }
+        let _ = self.command("remove").as_std_mut().status();
     }
 }
 

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -62,6 +63,7 @@ pub struct CountedEvent {
 /// A request in the simulator's log of the last thousand.
 #[derive(Clone, Debug, Deserialize)]
 pub struct LoggedRequest {
+    pub at: DateTime<Utc>,
     pub platform: Option<String>,
     pub account: Option<String>,
     /// `None`: there was no answer.

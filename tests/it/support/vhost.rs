@@ -1,7 +1,7 @@
 //! A vhost for one test, made for it and removed after it.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
@@ -38,6 +38,24 @@ impl Vhost {
             name,
             management,
         }
+    }
+}
+
+impl Vhost {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The management API of its broker.
+    pub fn management(&self) -> &Management {
+        &self.management
+    }
+
+    /// What the management API says of a queue. Its numbers are up to five seconds old.
+    pub async fn queue(&self, queue: &str) -> Value {
+        let path = format!("queues/{}/{queue}", self.name);
+        self.management.request(Method::GET, &path, None).await
     }
 }
 

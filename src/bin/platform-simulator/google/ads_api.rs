@@ -10,7 +10,8 @@ use super::schema::SCHEMAS;
 use super::{data_manager, errors};
 use crate::answer::{Answer, Handled};
 use crate::call::{Call, Platform};
-use crate::ledger::{Accepted, Key, Memory};
+use crate::copies::{Key, Memory};
+use crate::ledger::Accepted;
 use crate::settings::{NotAllowListed, Settings};
 use crate::world::World;
 
@@ -31,6 +32,9 @@ pub fn upload(world: &World, call: &Call, version: &str, customer: &str) -> Hand
 }
 
 fn take(world: &World, call: &Call, version: &str, customer: &str, event_count: &mut usize) -> Result<Answer, Answer> {
+    if !call.is_post {
+        return Err(errors::not_found());
+    }
     let settings = world.settings();
     if !VERSIONS.contains(&version) {
         return Err(errors::ads_refused(400, "requestError", "UNSUPPORTED_VERSION", "v26"));

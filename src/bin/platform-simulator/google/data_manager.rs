@@ -1,5 +1,5 @@
 //! The Data Manager API: `events:ingest` refuses a request whole or queues it whole; `requestStatus:retrieve` tells later.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,8 @@ use super::request::{self, Item};
 use super::schema::SCHEMAS;
 use crate::answer::{Answer, Handled};
 use crate::call::{Call, Platform};
-use crate::ledger::{Accepted, Counted, Key, Memory};
+use crate::copies::{Key, Memory};
+use crate::ledger::{Accepted, Counted};
 use crate::settings::{GoogleClick, Settings};
 use crate::world::World;
 
@@ -53,6 +54,9 @@ pub fn request_status(world: &World, call: &Call) -> Answer {
 }
 
 fn take(world: &World, call: &Call, accounts: &mut Vec<String>, event_count: &mut usize) -> Result<Answer, Answer> {
+    if !call.is_post {
+        return Err(errors::not_found());
+    }
     let settings = world.settings();
     let caller = access::caller(world, &settings, call, DATA_MANAGER_SCOPE)?;
     access::charge(world, &settings.google, &caller.project, call.received_at).map_err(errors::resource_exhausted)?;
@@ -63,11 +67,8 @@ fn take(world: &World, call: &Call, accounts: &mut Vec<String>, event_count: &mu
 
     let mut found = Vec::new();
     let destinations = destination::read(&message.fields, &settings, &mut found);
-    *accounts = destinations
-        .iter()
-        .map(|destination| destination.account.to_owned())
-        .collect();
-    accounts.dedup();
+    let named: BTreeSet<&str> = destinations.iter().map(|destination| destination.account).collect();
+    accounts.extend(named.into_iter().map(str::to_owned));
     if !destinations
         .iter()
         .all(|destination| destination.is_reachable(&caller, &settings))

@@ -93,6 +93,17 @@ pub fn unavailable() -> Answer {
     )
 }
 
+/// 404: there is no such method, or not with this verb.
+pub fn not_found() -> Answer {
+    rpc(
+        404,
+        "NOT_FOUND",
+        "Requested entity was not found.",
+        Vec::new(),
+        "NOT_FOUND",
+    )
+}
+
 /// 400: the body is not the JSON form of the request message.
 pub fn not_the_message(mismatches: &[Mismatch]) -> Answer {
     let violations: Vec<Value> = mismatches

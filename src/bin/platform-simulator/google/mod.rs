@@ -25,7 +25,7 @@ pub use oauth::{login_asking, token};
 use access::{Issued, Usage};
 use receipts::Receipts;
 
-/// Tokens beyond this number push out the expired ones.
+/// Tokens beyond this number push out the expired ones, or else all.
 const ISSUED_TOKENS: usize = 10_000;
 
 /// What Google remembers: issued tokens, used quota and receipts.
@@ -45,6 +45,10 @@ impl GoogleState {
     fn issue(&mut self, token: String, issued: Issued, now: DateTime<Utc>) {
         if self.issued.len() >= ISSUED_TOKENS {
             self.issued.retain(|_, other| other.expires_at > now);
+            self.usage.clear();
+        }
+        if self.issued.len() >= ISSUED_TOKENS {
+            self.issued.clear();
         }
         self.issued.insert(token, issued);
     }

@@ -69,12 +69,12 @@ impl Schema {
                         self.check(element, value, Place::Index(&place, index), found);
                     }
                 }
-                _ => found.push(invalid(place, "list", value)),
+                _ => found.push(Self::not_a_list(place)),
             }
         } else if self.messages.contains_key(of_type) {
             self.check_message(of_type, value, place, found);
         } else if !self.is_scalar(of_type, value) {
-            found.push(invalid(place, of_type, value));
+            found.push(invalid(place, of_type));
         }
     }
 
@@ -90,9 +90,16 @@ impl Schema {
         Mismatch { path, description }
     }
 
+    /// Tells of a single value where there should be a list.
+    pub fn not_a_list(place: Place<'_>) -> Mismatch {
+        let path = place.to_string();
+        let description = format!("Invalid value at '{path}': Proto field is repeating.");
+        Mismatch { path, description }
+    }
+
     fn check_message(&self, message: &str, value: &Value, place: Place<'_>, found: &mut Vec<Mismatch>) {
         let Some(object) = value.as_object() else {
-            found.push(invalid(place, message, value));
+            found.push(invalid(place, message));
             return;
         };
         for (name, value) in object {
@@ -137,9 +144,10 @@ fn is_timestamp(text: &str) -> bool {
     text.contains('T') && chrono::DateTime::parse_from_rfc3339(text).is_ok()
 }
 
-fn invalid(place: Place<'_>, of_type: &str, value: &Value) -> Mismatch {
+// Google also repeats the value; it may be personal.
+fn invalid(place: Place<'_>, of_type: &str) -> Mismatch {
     let path = place.to_string();
-    let description = format!("Invalid value at '{path}' ({of_type}), {value}");
+    let description = format!("Invalid value at '{path}' ({of_type})");
     Mismatch { path, description }
 }
 

@@ -3,12 +3,14 @@ mod errors;
 mod event;
 mod user_data;
 
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Handled};
-use crate::batch::{self, Members};
+use crate::batch::{self, Batch, Items};
 use crate::call::{Call, Platform};
-use crate::ledger::{Accepted, Key, Memory, TWO_DAYS};
+use crate::copies::{Key, Memory, TWO_DAYS};
+use crate::ledger::Accepted;
 use crate::settings::Access;
 use crate::world::World;
 
@@ -21,8 +23,7 @@ const MOST_EVENTS: usize = 1000;
 const OLDEST_VERSION: u32 = 20;
 
 /// Keys beside `data` that the edge takes (Python Business SDK 26.0.3, `event_request.py`).
-const REQUEST_KEYS: [&str; 12] = [
-    "data",
+const REQUEST_KEYS: [&str; 11] = [
     "test_event_code",
     "partner_agent",
     "access_token",
@@ -65,36 +66,29 @@ fn take(
     if !call.is_post {
         return Err(errors::unsupported_method());
     }
-    let members = batch::members(&call.body);
+    let batch = batch::read(&call.body, "data");
     let settings = world.settings();
-    match settings.access(
-        &token(call, members.as_ref().ok()).ok_or_else(errors::no_token)?,
-        dataset,
-    ) {
+    let token = token(call, batch.as_ref().ok()).ok_or_else(errors::no_token)?;
+    match settings.access(&token, dataset) {
         Access::Granted => {}
         Access::BadToken => return Err(bad_token()),
         Access::NotForAccount => return Err(errors::no_access(dataset)),
     }
 
-    let members = members.map_err(|error| errors::refused(&Problem::field("body", "must be a JSON object"), error))?;
+    let refused = |problem: &Problem| errors::refused(problem, "request");
+    let batch = batch.map_err(|_| refused(&Problem::field("body", "must be a JSON object")))?;
     if !call.has_content_type("application/json") {
-        return Err(errors::refused(
-            &Problem::field("content-type", "must be application/json"),
-            "header",
-        ));
+        return Err(refused(&Problem::field("content-type", "must be application/json")));
     }
+    check_fields(&batch.fields, world.options.strict).map_err(|problem| refused(&problem))?;
+    let texts = events_of(batch.items).map_err(|problem| refused(&problem))?;
+    *event_count = texts.len();
     let rules = Rules {
         now: call.received_at.timestamp(),
         strict: world.options.strict,
         settings: &settings,
         dataset,
     };
-    check_envelope(&members, &rules).map_err(|problem| errors::refused(&problem, "request"))?;
-    let texts = members
-        .get("data")
-        .and_then(|data| batch::elements(data))
-        .unwrap_or_default();
-    *event_count = texts.len();
 
     let mut events = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
@@ -103,7 +97,7 @@ fn take(
             .map_err(|problem| errors::refused(&problem, format!("data[{index}]: {problem}")))?;
         events.push(checked);
     }
-    let is_test = members.contains_key("test_event_code");
+    let is_test = batch.fields.contains_key("test_event_code");
     let accepted: Vec<Accepted<'_>> = events
         .iter()
         .zip(&texts)
@@ -134,11 +128,11 @@ fn accepted<'a>(event: &'a Checked, body: &'a str) -> Accepted<'a> {
     }
 }
 
-fn token(call: &Call, members: Option<&Members<'_>>) -> Option<String> {
+fn token(call: &Call, batch: Option<&Batch<'_>>) -> Option<String> {
     call.bearer()
         .map(str::to_owned)
         .or_else(|| call.query_value("access_token"))
-        .or_else(|| batch::value(members?.get("access_token")?).as_str().map(str::to_owned))
+        .or_else(|| batch?.fields.get("access_token")?.as_str().map(str::to_owned))
 }
 
 fn major_version(version: &str) -> Option<u32> {
@@ -147,26 +141,32 @@ fn major_version(version: &str) -> Option<u32> {
     major.parse().ok()
 }
 
-fn check_envelope(members: &Members<'_>, rules: &Rules<'_>) -> Result<(), Problem> {
-    if let Some(unknown) = members.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
-        && rules.strict
+fn check_fields(fields: &Map<String, Value>, strict: bool) -> Result<(), Problem> {
+    if let Some(unknown) = fields.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
+        && strict
     {
         return Err(Problem::field(unknown, "is not a parameter of this edge"));
     }
     for key in ["test_event_code", "partner_agent"] {
-        let text = members.get(key).map(|raw| batch::value(raw));
-        if text.is_some_and(|text| text.as_str().is_none_or(str::is_empty)) {
+        if fields
+            .get(key)
+            .is_some_and(|text| text.as_str().is_none_or(str::is_empty))
+        {
             return Err(Problem::field(key, "must be a non-empty string"));
         }
     }
-    let data = members
-        .get("data")
-        .ok_or_else(|| Problem::field("data", "is required"))?;
-    match batch::elements(data).map(|events| events.len()) {
-        None => Err(Problem::field("data", "must be an array")),
-        Some(0) => Err(Problem::field("data", "must not be empty")),
-        Some(count) if count > MOST_EVENTS => Err(Problem::field("data", "must hold at most 1000 events")),
-        Some(_) => Ok(()),
+    Ok(())
+}
+
+fn events_of(items: Items<'_>) -> Result<Vec<&RawValue>, Problem> {
+    match items {
+        Items::Absent => Err(Problem::field("data", "is required")),
+        Items::NotAList => Err(Problem::field("data", "must be an array")),
+        Items::List(events) if events.is_empty() => Err(Problem::field("data", "must not be empty")),
+        Items::List(events) if events.len() > MOST_EVENTS => {
+            Err(Problem::field("data", "must hold at most 1000 events"))
+        }
+        Items::List(events) => Ok(events),
     }
 }
 

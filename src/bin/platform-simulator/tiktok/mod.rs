@@ -3,12 +3,14 @@ mod errors;
 mod event;
 mod user;
 
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use crate::answer::Handled;
-use crate::batch::{self, Members};
+use crate::batch::{self, Items};
 use crate::call::{Call, Platform};
-use crate::ledger::{Accepted, Key, Memory, TWO_DAYS};
+use crate::copies::{Key, Memory, TWO_DAYS};
+use crate::ledger::Accepted;
 use crate::settings::Access;
 use crate::world::World;
 
@@ -18,13 +20,7 @@ use errors::Problem;
 use event::{Checked, Rules, Source};
 
 const MOST_EVENTS: usize = 1000;
-const REQUEST_KEYS: [&str; 5] = [
-    "event_source",
-    "event_source_id",
-    "data",
-    "test_event_code",
-    "partner_name",
-];
+const REQUEST_KEYS: [&str; 4] = ["event_source", "event_source_id", "test_event_code", "partner_name"];
 
 /// Answers one request to track events.
 pub fn answer(world: &World, call: &Call) -> Handled {
@@ -49,8 +45,11 @@ fn take(world: &World, call: &Call, accounts: &mut Vec<String>, event_count: &mu
         return Err(Problem::BadToken);
     }
     let settings = world.settings();
-    let members = batch::members(&call.body);
-    let pixel = members.as_ref().ok().and_then(pixel_of);
+    let batch = batch::read(&call.body, "data");
+    let pixel = batch
+        .as_ref()
+        .ok()
+        .and_then(|batch| text(&batch.fields, "event_source_id"));
     accounts.extend(pixel.clone());
     match settings.access(token, pixel.as_deref().unwrap_or_default()) {
         Access::BadToken => return Err(Problem::BadToken),
@@ -61,7 +60,7 @@ fn take(world: &World, call: &Call, accounts: &mut Vec<String>, event_count: &mu
         }
         Access::NotForAccount | Access::Granted => {}
     }
-    let members = members.map_err(|_| Problem::param("body", "not a JSON object"))?;
+    let batch = batch.map_err(|_| Problem::param("body", "not a JSON object"))?;
     if !call.has_content_type("application/json") {
         return Err(Problem::param("Content-Type", "must be application/json"));
     }
@@ -69,13 +68,10 @@ fn take(world: &World, call: &Call, accounts: &mut Vec<String>, event_count: &mu
     let rules = Rules {
         now: call.received_at.timestamp(),
         strict: world.options.strict,
-        source: check_envelope(&members, world.options.strict)?,
+        source: check_fields(&batch.fields, world.options.strict)?,
     };
     let pixel = pixel.ok_or_else(|| Problem::param("event_source_id", "not a valid string"))?;
-    let texts = members
-        .get("data")
-        .and_then(|data| batch::elements(data))
-        .unwrap_or_default();
+    let texts = events_of(batch.items)?;
     *event_count = texts.len();
     let mut events = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
@@ -83,7 +79,7 @@ fn take(world: &World, call: &Call, accounts: &mut Vec<String>, event_count: &mu
     }
 
     let mut ledger = world.ledger();
-    if members.contains_key("test_event_code") {
+    if batch.fields.contains_key("test_event_code") {
         // Shown among the test events, and not processed.
         let totals = ledger.totals(Platform::Tiktok, &pixel);
         totals.events_accepted += events.len() as u64;
@@ -111,24 +107,21 @@ fn accepted<'a>(event: &'a Checked, body: &'a str) -> Accepted<'a> {
     }
 }
 
-fn pixel_of(members: &Members<'_>) -> Option<String> {
-    text(members, "event_source_id")
+fn text(fields: &Map<String, Value>, key: &str) -> Option<String> {
+    fields
+        .get(key)?
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }
 
-fn text(members: &Members<'_>, key: &str) -> Option<String> {
-    match batch::value(members.get(key)?) {
-        Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
-    }
-}
-
-fn check_envelope(members: &Members<'_>, strict: bool) -> Result<Source, Problem> {
-    if let Some(unknown) = members.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
+fn check_fields(fields: &Map<String, Value>, strict: bool) -> Result<Source, Problem> {
+    if let Some(unknown) = fields.keys().find(|key| !REQUEST_KEYS.contains(&key.as_str()))
         && strict
     {
         return Err(Problem::param(unknown, "unknown field"));
     }
-    let source = match text(members, "event_source").as_deref() {
+    let source = match text(fields, "event_source").as_deref() {
         Some("web") => Source::Web,
         Some("app") => Source::App,
         Some("offline") => Source::Offline,
@@ -137,21 +130,21 @@ fn check_envelope(members: &Members<'_>, strict: bool) -> Result<Source, Problem
             return Err(Problem::param("event_source", "must be web, app or offline"));
         }
     };
-    if members.contains_key("partner_name") {
+    if fields.contains_key("partner_name") {
         return Err(Problem::BadPartnerName);
     }
-    if members.contains_key("test_event_code") && text(members, "test_event_code").is_none() {
+    if fields.contains_key("test_event_code") && text(fields, "test_event_code").is_none() {
         return Err(Problem::param("test_event_code", "not a valid string"));
     }
-    match members
-        .get("data")
-        .and_then(|data| batch::elements(data))
-        .map(|events| events.len())
-    {
-        None => Err(Problem::param("data", "not a valid list")),
-        Some(0) => Err(Problem::param("data", "must not be empty")),
-        Some(count) if count > MOST_EVENTS => Err(Problem::TooManyEvents),
-        Some(_) => Ok(source),
+    Ok(source)
+}
+
+fn events_of(items: Items<'_>) -> Result<Vec<&RawValue>, Problem> {
+    match items {
+        Items::Absent | Items::NotAList => Err(Problem::param("data", "not a valid list")),
+        Items::List(events) if events.is_empty() => Err(Problem::param("data", "must not be empty")),
+        Items::List(events) if events.len() > MOST_EVENTS => Err(Problem::TooManyEvents),
+        Items::List(events) => Ok(events),
     }
 }
 

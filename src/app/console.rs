@@ -1,0 +1,73 @@
+//! The console's composition: builds what a command works with, and gives it standard output to write to.
+
+use std::{
+    io::{self, BufWriter, Stdout, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use chrono::Utc;
+use secrecy::ExposeSecret;
+
+use super::{cli::part, worker};
+use crate::{
+    broker::{Broker, topology::Topology},
+    config::{self, BrokerConfig, DatabaseConfig, KeysConfig, ProcessEnvironment},
+    domain::search_key::SearchKeys,
+    roles::console::{Console, ConsoleError, Exit, audit, publish},
+};
+
+/// What closing the broker's connections may take.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// `audit`
+pub(super) async fn audit(args: &audit::Args) -> anyhow::Result<ExitCode> {
+    let console = console().await?;
+    let keys = search_keys();
+    let mut out = standard_output();
+    let result = audit::run(args, &console, keys.as_ref(), &mut out).await;
+    finish(result, out)
+}
+
+/// `publish`
+pub(super) async fn publish(args: &publish::Args) -> anyhow::Result<ExitCode> {
+    let config = part(BrokerConfig::read)?;
+    let broker = Broker::start(worker::broker_settings(&config));
+    let tools = publish::Tools {
+        broker: &broker,
+        topology: &Topology::new(config.prefix.clone()),
+    };
+    let mut out = standard_output();
+    let result = publish::run(args, tools, &mut out).await;
+    broker.close(CLOSE_PATIENCE).await;
+    finish(result, out)
+}
+
+async fn console() -> anyhow::Result<Console> {
+    let store = worker::migrated_store(&part(DatabaseConfig::read)?).await?;
+    Ok(Console { store, now: Utc::now() })
+}
+
+/// The keys by which people are found, if they are set; whoever looks for a person hears if they are not.
+fn search_keys() -> Option<SearchKeys> {
+    let config = config::read(&ProcessEnvironment, KeysConfig::read).ok()?;
+    let keys = config
+        .identity
+        .iter()
+        .map(|key| key.expose_secret().as_bytes().to_vec());
+    SearchKeys::new(keys.collect()).ok()
+}
+
+fn standard_output() -> BufWriter<Stdout> {
+    BufWriter::new(io::stdout())
+}
+
+/// Ends a command. That whoever read the output has seen enough (`| head`) is no failure.
+fn finish(result: Result<Exit, ConsoleError>, mut out: BufWriter<Stdout>) -> anyhow::Result<ExitCode> {
+    // Also where it then failed, what it had to say is shown.
+    let written = out.flush();
+    match result.and_then(|exit| Ok(written.map(|()| exit)?)) {
+        Err(ConsoleError::Output(failure)) if failure.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        other => Ok(other?.into()),
+    }
+}

@@ -1,0 +1,153 @@
+//! One request: built, sent while the lease holds, and classified.
+
+use std::time::Instant;
+
+use tracing::{info, warn};
+
+use super::{Item, Round, StoreAway, Target, Trouble};
+use crate::{
+    domain::{Cause, Classification, Dispatch, DispatchKey, Mode, Outcome, Verdict},
+    http::NoAnswer,
+    metrics::conversions,
+    platform::{Request, Sending, adapter},
+    roles::{
+        chain,
+        sender::decide::{outcome_name, shows_trouble},
+    },
+    store::sending::RequestFacts,
+};
+
+impl Round {
+    pub(super) fn build(&self, target: &Target, batch: &[Item]) -> Request {
+        let dispatches: Vec<&Dispatch> = batch.iter().map(|item| &item.parcel.dispatch).collect();
+        let test_code = match target.mode {
+            Mode::Test => Some(target.account.rules.test_code.as_deref().unwrap_or("TEST")),
+            Mode::Live | Mode::Shadow => None,
+        };
+        let sending = Sending {
+            account: &target.account,
+            endpoints: &self.context.endpoints,
+            test_code,
+        };
+        adapter(self.platform).build(&dispatches, &sending)
+    }
+
+    /// Sends one request and says what came of it.
+    pub(super) async fn ask(
+        &mut self,
+        target: &Target,
+        batch: &[Item],
+        request: &Request,
+    ) -> (Classification, RequestFacts) {
+        let facts = RequestFacts {
+            batch: i32::try_from(batch.len()).unwrap_or(i32::MAX),
+            ..RequestFacts::default()
+        };
+        let all = |outcome: Outcome| Classification::Each(vec![outcome; batch.len()]);
+        let token = match self.context.credentials.token(&target.login, &target.account).await {
+            Ok(token) => token,
+            Err(outcome) => return (all(outcome), facts),
+        };
+        self.requests += 1;
+        crate::crash_point!("sender.before_request");
+        let exchange = self.context.http.send(request, &token).await;
+        crate::crash_point!("sender.after_answer");
+        conversions::exchanged(self.platform, exchange.duration, batch.len());
+        let mut facts = RequestFacts {
+            duration_ms: i32::try_from(exchange.duration.as_millis()).unwrap_or(i32::MAX),
+            ..facts
+        };
+        let classification = match exchange.result {
+            Ok(answer) => {
+                facts.http_status = i16::try_from(answer.status).ok();
+                facts.request_id = answer.request_id();
+                let dispatches: Vec<&Dispatch> = batch.iter().map(|item| &item.parcel.dispatch).collect();
+                adapter(self.platform).classify(&answer, &dispatches, &target.account)
+            }
+            Err(NoAnswer::NotSent) => all(Outcome::plain(Verdict::Deferred {
+                cause: Cause::PlatformUnreachable,
+                wait: None,
+            })),
+            Err(NoAnswer::Ambiguous) => all(Outcome::plain(Verdict::Ambiguous)),
+        };
+        self.note_health(&classification);
+        self.log(target, batch, &classification, &facts);
+        (classification, facts)
+    }
+
+    /// The lease must outlast the HTTP timeout twice, or another may send the same while we wait. Gives the batch back if it is still ours.
+    pub(super) async fn keep_lease(&mut self, batch: Vec<Item>) -> Result<Option<Vec<Item>>, StoreAway> {
+        let needed = self.context.http.timeout() * 2;
+        if self.lease_renewed.elapsed() + needed < self.context.pace.lease {
+            return Ok(Some(batch));
+        }
+        let keys: Vec<DispatchKey> = batch.iter().map(Item::key).collect();
+        let store = &self.context.store;
+        let failure = match store.renew(self.batch.lease, &keys, self.context.pace.lease).await {
+            Ok(count) if count == keys.len() => {
+                self.lease_renewed = Instant::now();
+                return Ok(Some(batch));
+            }
+            // Another has some of them: sending them again would be a double send that we know of. What is still ours goes back unsent.
+            Ok(count) => {
+                conversions::leases_lost(self.platform, keys.len() - count);
+                match store
+                    .give_back(self.batch.lease, &keys, self.context.pace.silence)
+                    .await
+                {
+                    Ok(()) => {
+                        batch.into_iter().for_each(|item| item.parcel.delivery.requeue());
+                        return Ok(None);
+                    }
+                    Err(failure) => failure,
+                }
+            }
+            Err(failure) => failure,
+        };
+        warn!(error = %chain(&failure), "lease could not be renewed");
+        Err(StoreAway)
+    }
+
+    fn note_health(&mut self, classification: &Classification) {
+        let troubled = match classification {
+            Classification::Each(outcomes) => outcomes.iter().all(|outcome| shows_trouble(&outcome.verdict)),
+            Classification::Unnamed(outcome) => shows_trouble(&outcome.verdict),
+            Classification::Named(_) | Classification::Reauthenticate(_) => false,
+        };
+        self.trouble = match (troubled, self.trouble) {
+            (false, _) => Trouble::None,
+            (true, Trouble::None) => Trouble::None,
+            (true, _) => Trouble::Platform,
+        };
+    }
+
+    /// One wide line an attempt.
+    fn log(&self, target: &Target, batch: &[Item], classification: &Classification, facts: &RequestFacts) {
+        let first = match classification {
+            Classification::Each(outcomes) => outcomes.first(),
+            Classification::Named(named) => named.first().map(|(_, outcome)| outcome),
+            Classification::Unnamed(outcome) | Classification::Reauthenticate(outcome) => Some(outcome),
+        };
+        let verdict = match classification {
+            Classification::Each(_) => first.map_or("none", |outcome| outcome_name(&outcome.verdict)),
+            Classification::Named(_) => "refused whole, culprits named",
+            Classification::Unnamed(_) if batch.len() > 1 => "refused whole, sent again in halves",
+            Classification::Unnamed(_) => first.map_or("none", |outcome| outcome_name(&outcome.verdict)),
+            Classification::Reauthenticate(_) => "token refused, fetched anew",
+        };
+        info!(
+            platform = %self.platform,
+            account = %target.account.label(),
+            login = %target.login.name,
+            batch = batch.len(),
+            outcome = verdict,
+            code = first.and_then(|outcome| outcome.code.as_deref()),
+            http.status = facts.http_status,
+            request.id = facts.request_id,
+            duration_ms = facts.duration_ms,
+            attempt = batch.first().map(|item| item.claimed.attempt),
+            dispatch.id = batch.first().map(|item| item.key().to_string()),
+            "dispatch attempted"
+        );
+    }
+}

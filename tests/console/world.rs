@@ -1,0 +1,314 @@
+//! A database and a vhost of a test's own, conversions in them, and the binary to ask about them.
+
+use std::{process::Output, time::Duration};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use conversion_relay::{
+    broker::{Arrivals, Broker, BrokerSettings, Headers, IntakeSettings, topology, topology::Topology},
+    domain::{
+        AccountId, Cause, ClientId, DispatchKey, EventId, EventRecord, Platform, State,
+        event::{ActionSource, Consent},
+        person::{Person, Personal},
+        search_key::SearchKeys,
+    },
+    store::{
+        Store,
+        routing::{NewDispatch, NewEvent},
+        sending::{Record, RequestFacts},
+    },
+};
+use serde_json::json;
+use tokio::process::Command;
+use uuid::Uuid;
+
+use crate::support::{schema::Schema, vhost::Vhost};
+
+pub const META: AccountId = AccountId(1);
+pub const GOOGLE: AccountId = AccountId(2);
+pub const TIKTOK: AccountId = AccountId(3);
+
+const KEY: &str = "a key for the tests of the console";
+/// Long enough for a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const SILENCE: Duration = Duration::from_secs(900);
+
+/// Where a command runs.
+pub struct World {
+    pub schema: Schema,
+    pub vhost: Vhost,
+    pub topology: Topology,
+}
+
+impl World {
+    /// An empty ledger with two clients, and empty queues.
+    pub async fn new() -> Self {
+        let schema = Schema::create().await;
+        let vhost = Vhost::create().await;
+        let topology = Topology::default();
+        let settings = BrokerSettings::new(vec![vhost.url.as_str().into()], "test");
+        topology::apply(&settings, &topology)
+            .await
+            .expect("the topology can be declared");
+        schema
+            .client()
+            .await
+            .batch_execute(
+                "INSERT INTO clients (id, name, country, currency, timezone) VALUES
+                     ('acme', 'ACME Shoes', 'DE', 'EUR', 'Europe/Berlin'), ('globex', 'Globex', 'US', 'USD', 'America/New_York');
+                 INSERT INTO logins (name, platform, credential) VALUES
+                     ('agency-meta', 'meta', '{\"token\": \"env:T\"}'), ('agency-google', 'google', '{\"token\": \"env:T\"}'),
+                     ('agency-tiktok', 'tiktok', '{\"token\": \"env:T\"}');
+                 INSERT INTO ad_accounts (client_id, name, platform, destination, login, scopes) VALUES
+                     ('acme', 'meta', 'meta', '1234567890', 'agency-meta', '{platform:meta,quota:agency-meta,login:agency-meta,account:1}'),
+                     ('acme', 'google', 'google', '9876543210', 'agency-google', '{platform:google,login:agency-google,account:2}'),
+                     ('globex', 'tiktok', 'tiktok', 'PIXEL', 'agency-tiktok', '{platform:tiktok,login:agency-tiktok,account:3}');",
+            )
+            .await
+            .expect("the statement runs");
+        Self {
+            schema,
+            vhost,
+            topology,
+        }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.schema.store
+    }
+
+    /// The binary with these arguments.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_conversion-relay"));
+        command
+            .args(arguments)
+            .env("RELAY_DATABASE_URL", &self.schema.url)
+            .env("RELAY_AMQP_URL", &self.vhost.url)
+            .env("RELAY_IDENTITY_KEY", KEY)
+            .env("RELAY_DATABASE_CONNECTIONS", "4")
+            .env_remove("FAILPOINTS")
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(arguments).output().await.expect("the binary runs"))
+    }
+
+    /// A connected broker.
+    pub async fn broker(&self) -> Broker {
+        let broker = Broker::start(BrokerSettings::new(vec![self.vhost.url.as_str().into()], "test"));
+        let mut changes = broker.changes();
+        let good = tokio::time::timeout(DEADLINE, changes.wait_for(|health| health.is_good())).await;
+        good.expect("it connects in time").expect("the broker is there");
+        broker
+    }
+
+    /// How many messages lie in a queue.
+    pub async fn depth(&self, queue: &str) -> u32 {
+        self.broker()
+            .await
+            .queue_depth(queue)
+            .await
+            .expect("the queue is there")
+    }
+
+    /// Takes all that lies in a queue.
+    pub async fn take(&self, queue: &str) -> Vec<Message> {
+        let broker = self.broker().await;
+        let depth = broker.queue_depth(queue).await.expect("the queue is there") as usize;
+        let mut intake = broker.intake(IntakeSettings {
+            queue: queue.to_owned(),
+            prefetch: 1_000,
+            role: "test",
+        });
+        let mut messages = Vec::with_capacity(depth);
+        while messages.len() < depth {
+            let arrivals = tokio::time::timeout(DEADLINE, intake.next(1_000)).await;
+            let Ok(Arrivals::Deliveries(deliveries)) = arrivals else {
+                panic!("{arrivals:?} after {} of {depth}", messages.len());
+            };
+            for delivery in deliveries {
+                messages.push(Message {
+                    message_id: delivery.message_id.clone(),
+                    routing_key: delivery.routing_key.clone(),
+                    headers: delivery.headers.clone(),
+                    body: String::from_utf8_lossy(&delivery.body).into_owned(),
+                });
+                delivery.ack();
+            }
+        }
+        assert!(intake.drain(DEADLINE).await.clean);
+        broker.close(DEADLINE).await;
+        messages
+    }
+
+    /// Stores an event.
+    pub async fn store_event(&self, event: NewEvent) {
+        self.store()
+            .store_events(&[event], SILENCE)
+            .await
+            .expect("the event can be stored");
+    }
+
+    /// Claims what is queued, and records this of it.
+    pub async fn attempt(&self, key: DispatchKey, how: impl Fn(Record) -> Record) {
+        let lease = Uuid::now_v7();
+        let claimed = self
+            .store()
+            .claim(&[key], lease, Duration::from_secs(90))
+            .await
+            .expect("the statement runs");
+        assert!(
+            matches!(claimed[0], conversion_relay::store::sending::Claim::Ours(_)),
+            "{claimed:?}"
+        );
+        let facts = RequestFacts {
+            request_id: Some("AbC123".to_owned()),
+            http_status: Some(400),
+            duration_ms: 81,
+            batch: 1,
+        };
+        let record = how(delivered(key));
+        let recorded = self
+            .store()
+            .record(lease, &[record], &facts, &[], None)
+            .await
+            .expect("the record is taken");
+        assert_eq!(recorded.len(), 1);
+    }
+}
+
+/// What lay in a queue.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub message_id: Option<String>,
+    pub routing_key: String,
+    pub headers: Headers,
+    pub body: String,
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}
+
+impl Ran {
+    /// The output of a command that did well.
+    pub fn good(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+}
+
+/// Now, as exactly as Postgres tells it.
+pub fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(3)
+}
+
+/// A purchase of Jane's at ACME that nobody has decided about.
+pub fn purchase(order: &str) -> NewEvent {
+    let client = ClientId::parse("acme").expect("an ID");
+    let person = Person {
+        emails: vec![Personal::new("jane@example.com")],
+        phones: vec![Personal::new("0170 1234567")],
+        ..Person::default()
+    };
+    let mut record: EventRecord = serde_json::from_value(json!({
+        "client": "acme", "event_id": format!("e-{order}"), "name": "Purchase", "time": now(), "first_seen": now(),
+        "action_source": "website", "identities": {"meta": {"em": ["5ecr3t"]}, "google": {}, "tiktok": {}}
+    }))
+    .expect("a record");
+    record.client = client;
+    record.event_id = EventId::parse(&format!("e-{order}")).expect("an ID");
+    record.order_id = Some(order.to_owned());
+    record.value = Some("59.90".parse().expect("a number"));
+    record.currency = Some("EUR".to_owned());
+    record.action_source = ActionSource::Website;
+    record.consent = Consent::default();
+    let keys = SearchKeys::new(vec![KEY.as_bytes().to_vec()]).expect("a key");
+    NewEvent {
+        record,
+        fingerprint: [7; 16],
+        identities: keys.digests(&person, Some("DE")),
+        cause: None,
+        keep_until: now() + TimeDelta::days(90),
+        dispatches: vec![],
+    }
+}
+
+/// An ad account's part of an event.
+pub fn part(account: AccountId, state: State, cause: Option<Cause>) -> NewDispatch {
+    let (platform, destination) = match account {
+        META => (Platform::Meta, "1234567890"),
+        GOOGLE => (Platform::Google, "9876543210"),
+        _ => (Platform::Tiktok, "PIXEL"),
+    };
+    NewDispatch {
+        account,
+        platform,
+        destination: destination.to_owned(),
+        state,
+        cause,
+        detail: None,
+        due: None,
+        deadline: now() + TimeDelta::days(7),
+        click: None,
+    }
+}
+
+/// An event with its parts.
+pub fn with(event: NewEvent, dispatches: Vec<NewDispatch>) -> NewEvent {
+    NewEvent { dispatches, ..event }
+}
+
+/// Which row of the ledger an event has at an ad account.
+pub fn key(event: &NewEvent, account: AccountId) -> DispatchKey {
+    DispatchKey {
+        event: event.record.key(),
+        account,
+    }
+}
+
+fn delivered(key: DispatchKey) -> Record {
+    Record {
+        key,
+        state: State::Sent,
+        cause: None,
+        detail: None,
+        due: None,
+        deadline: now() + TimeDelta::days(7),
+        is_deferral: false,
+        is_ambiguous: false,
+        receipt: None,
+        outcome: Some("delivered"),
+        code: None,
+        message: None,
+    }
+}
+
+/// The platform refused it.
+pub fn refused(record: Record) -> Record {
+    Record {
+        state: State::Failed,
+        cause: Some(Cause::Refused),
+        detail: Some("100/2804009 Invalid parameter".to_owned()),
+        outcome: Some("refused"),
+        code: Some("100/2804009".to_owned()),
+        message: Some("Invalid parameter".to_owned()),
+        ..record
+    }
+}

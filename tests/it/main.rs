@@ -1,0 +1,14 @@
+//! What must hold of the whole: real processes against a real RabbitMQ, a real Postgres and the simulator.
+//!
+//! Each test has its own vhost, schema and simulator. Nothing sleeps for luck: everything is awaited on a condition with a deadline.
+
+mod crashes;
+mod isolation;
+mod pauses;
+mod replicas;
+mod shutdown;
+#[expect(
+    dead_code,
+    reason = "the support is shared with other test programs, and each uses a part of it"
+)]
+mod support;

@@ -1,0 +1,9 @@
+//! What the tests stand on.
+
+pub mod management;
+pub mod relay;
+pub mod schema;
+pub mod simulator;
+pub mod vhost;
+pub mod wait;
+pub mod world;

@@ -40,8 +40,14 @@ impl Feed {
         Ok(Self { connection })
     }
 
+    /// Ends the connection.
+    pub async fn close(self) {
+        // A channel that is closing by itself at this moment makes an error of it, and the end is the same.
+        let _ = self.connection.close(200, "done".into()).await;
+    }
+
     /// A channel with confirms.
-    pub async fn channel(&self) -> anyhow::Result<Channel> {
+    async fn channel(&self) -> anyhow::Result<Channel> {
         let channel = self.connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok(channel)

@@ -30,6 +30,7 @@ pub async fn measure(house: &House, rate: f64) -> anyhow::Result<Latency> {
     let published = feed.publish_at(rate, DURATION).await?;
     settled(house, before + warm_up + published.len()).await?;
     relay.stop().await?;
+    feed.close().await;
 
     // The attempt's row is written after the answer, so this is a little more than the time to the platform.
     let rows = house

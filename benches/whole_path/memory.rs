@@ -17,7 +17,9 @@ pub struct Peak {
 }
 
 pub async fn measure(house: &House, backlog: usize) -> anyhow::Result<Vec<Peak>> {
-    Feed::open(&house.vhost.url).await?.publish(backlog).await?;
+    let feed = Feed::open(&house.vhost.url).await?;
+    feed.publish(backlog).await?;
+    feed.close().await;
     let before = house.in_states(&["queued"]).await?;
 
     let relay = house.relay(&["router"])?;

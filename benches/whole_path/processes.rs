@@ -66,8 +66,9 @@ impl Watch {
     fn seconds(&self) -> anyhow::Result<HashMap<Part, f64>> {
         let all = all_processes()?;
         let mut seconds = HashMap::new();
+        let roots: Vec<u32> = self.roots.iter().map(|(_, root)| *root).collect();
         for (part, root) in &self.roots {
-            *seconds.entry(*part).or_default() += family_seconds(&all, *root);
+            *seconds.entry(*part).or_default() += family_seconds(&all, *root, &roots);
         }
         Ok(seconds)
     }
@@ -101,10 +102,14 @@ impl Span {
         self.seconds.get(&part).copied()
     }
 
+    /// CPU seconds of all parts that can be seen.
+    pub fn cpu_of_all(&self) -> f64 {
+        self.seconds.values().sum()
+    }
+
     /// What share of the machine others took meanwhile, from 0 to 1.
     pub fn taken_by_others(&self) -> f64 {
-        let ours: f64 = self.seconds.values().sum();
-        ((self.busy - ours) / (self.wall * self.cores as f64)).max(0.0)
+        ((self.busy - self.cpu_of_all()) / (self.wall * self.cores as f64)).max(0.0)
     }
 
     /// The same in words.
@@ -149,7 +154,8 @@ fn parse(stat: &str) -> Option<Process> {
     })
 }
 
-fn family_seconds(all: &[Process], root: u32) -> f64 {
+/// CPU seconds of a process and its descendants, without those that are counted by themselves.
+fn family_seconds(all: &[Process], root: u32, counted_apart: &[u32]) -> f64 {
     let mut family = vec![root];
     let mut ticks = 0;
     while let Some(id) = family.pop() {
@@ -157,7 +163,7 @@ fn family_seconds(all: &[Process], root: u32) -> f64 {
             if process.id == id {
                 ticks += process.ticks;
             }
-            if process.parent == id {
+            if process.parent == id && !counted_apart.contains(&process.id) {
                 family.push(process.id);
             }
         }

@@ -49,6 +49,16 @@ impl fmt::Display for Report {
         self.row(formatter, "bare broker, two hops (messages/s)", |(bare, _)| bare.rate())?;
         self.row(formatter, "whole path (events/s)", |(_, whole)| whole.rate())?;
         self.row(formatter, "ratio", |(bare, whole)| whole.rate() / bare.rate())?;
+        self.row(formatter, "bare broker, CPU (us a message)", |(bare, _)| {
+            bare.span.cpu_of_all() * 1e6 / bare.messages as f64
+        })?;
+        self.row(formatter, "whole path, CPU (us an event)", |(_, whole)| {
+            whole.cpu_seconds() * 1e6 / whole.events as f64
+        })?;
+        self.row(formatter, "ratio of CPU", |(bare, whole)| {
+            let bare_cost = bare.span.cpu_of_all() / bare.messages as f64;
+            bare_cost / (whole.cpu_seconds() / whole.events as f64)
+        })?;
         self.row(formatter, "machine taken by others, bare (%)", |(bare, _)| {
             bare.span.taken_by_others() * 100.0
         })?;

@@ -28,8 +28,15 @@ impl Whole {
         self.events as f64 / self.span.seconds()
     }
 
+    /// CPU seconds of everything but this benchmark.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.span.cpu_of_all() - self.span.cpu(Part::Bench).unwrap_or_default()
+    }
+
     pub async fn measure(house: &House, events: usize) -> anyhow::Result<Whole> {
-        Feed::open(&house.vhost.url).await?.publish(events).await?;
+        let feed = Feed::open(&house.vhost.url).await?;
+        feed.publish(events).await?;
+        feed.close().await;
         let counted = house.counted().await + events;
         let sent = house.in_states(&["sent"]).await? + events;
 

@@ -8,6 +8,7 @@ mod publish;
 mod world;
 
 /// What other tests use as well.
+#[expect(dead_code, reason = "each test program uses a part of it")]
 #[path = "it/support"]
 mod support {
     pub mod management;

@@ -4,6 +4,8 @@
 mod audit;
 #[path = "console/dead.rs"]
 mod dead;
+#[path = "console/inbound.rs"]
+mod inbound;
 #[path = "console/publish.rs"]
 mod publish;
 #[path = "console/replay.rs"]

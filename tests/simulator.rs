@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 #[path = "it/support/platform_request.rs"]
 mod platform_request;
 #[path = "it/support/simulator.rs"]
+#[expect(dead_code, reason = "each test program uses a part of it")]
 mod simulator;
 
 use platform_request::{DATASET, PIXEL, PlatformRequest, google, meta, meta_event, tiktok, upload};

@@ -104,12 +104,10 @@ fn filled(text: &str) -> String {
 
 fn advice(cause: Cause) -> String {
     let action = filled(cause.action());
-    match cause.who() {
-        Who::Nobody if action == "Nothing." => "Nobody needs to act.".to_owned(),
-        Who::Nobody => format!(
-            "Nobody needs to act. {}",
-            action.strip_prefix("Nothing; ").map_or(action.clone(), capital)
-        ),
-        who => format!("**{}**: {action}", capital(who.as_str())),
+    match (cause.who(), action.strip_prefix("Nothing")) {
+        // "Nothing." or "Nothing; that other thing would change it."
+        (Who::Nobody, Some(rest)) => format!("Nobody needs to act{rest}"),
+        (Who::Nobody, None) => format!("Nobody needs to act. {action}"),
+        (who, _) => format!("**{}**: {action}", capital(who.as_str())),
     }
 }

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use super::{
     pool::{Store, StoreError},
     rows::dispatch_of,
-    sending::DeadFacts,
+    sending::{DeadFacts, columns},
 };
 use crate::domain::{AccountId, Cause, Dispatch, DispatchKey, EventKey, Platform, State, retry::Next};
 
@@ -196,7 +195,7 @@ impl Store {
 
     /// Notes that the messages of dispatches that were taken out are confirmed.
     pub async fn published(&self, keys: &[DispatchKey], silence: Duration) -> Result<(), StoreError> {
-        let (events, accounts): (Vec<Uuid>, Vec<i32>) = keys.iter().map(|key| (key.event.0, key.account.0)).unzip();
+        let (events, accounts) = columns(keys);
         let client = self.client().await?;
         client
             .execute(

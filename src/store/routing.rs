@@ -74,7 +74,10 @@ WITH event AS (
                 $10::text[], $11::bytea[], $12::timestamptz[], $13::text[])
       AS new(key, client_id, event_id, name, order_id, happened_at, value, currency, identities, cause, fingerprint, keep_until, body)
     ORDER BY key
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (key) DO UPDATE SET cause = NULL, keep_until = excluded.keep_until, body = excluded.body, identities = excluded.identities,
+                                    fingerprint = excluded.fingerprint, happened_at = excluded.happened_at, value = excluded.value,
+                                    currency = excluded.currency, order_id = excluded.order_id
+        WHERE events.cause IN ('unknown_client', 'no_ad_account') AND excluded.cause IS NULL
     RETURNING key
 ), held AS (
     SELECT DISTINCT account.id, first_value(pause.cause) OVER (PARTITION BY account.id ORDER BY pause.since) AS cause
@@ -137,7 +140,8 @@ struct DispatchColumns {
 }
 
 impl Store {
-    /// Stores events with their dispatches, all or none; of one that is there already, nothing is changed. Gives for each, in the same order,
+    /// Stores events with their dispatches, all or none; of one that is there already, nothing is changed, unless it concerned no ad account then
+    /// and does now. Gives for each, in the same order,
     /// what stands as queued and must be published. A queued dispatch counts as silent after `silence`.
     ///
     /// No event may occur twice in a batch.

@@ -117,6 +117,8 @@ pub struct NewPause {
     pub probe_at: Option<DateTime<Utc>>,
 }
 
+// It waits for rows that somebody else holds: the keeper still notes that a message is confirmed while that very message arrives here, and a
+// message that were acked as another's business would be missed until it counts as silent. Everybody locks in the order of the keys.
 const CLAIM: &str = "
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::integer[]) AS wanted(event_key, account_id)
@@ -128,7 +130,7 @@ WITH wanted AS (
 ), locked AS MATERIALIZED (
     SELECT dispatch.*, held.scope AS held_scope, held.cause AS held_cause
     FROM dispatches dispatch JOIN wanted USING (event_key, account_id) LEFT JOIN held ON held.id = dispatch.account_id
-    FOR UPDATE OF dispatch SKIP LOCKED
+    ORDER BY dispatch.event_key, dispatch.account_id FOR UPDATE OF dispatch
 ), verdict AS (
     SELECT locked.*, CASE WHEN state <> 'queued' THEN state
                           WHEN deadline <= now() THEN 'expired'
@@ -345,6 +347,8 @@ async fn record_in(
     records: &[Record],
     facts: &RequestFacts,
 ) -> Result<HashMap<DispatchKey, Recorded>, StoreError> {
+    let mut records: Vec<&Record> = records.iter().collect();
+    records.sort_unstable_by_key(|record| record.key);
     let (events, accounts) = columns(&records.iter().map(|record| record.key).collect::<Vec<_>>());
     macro_rules! column {
         ($($field:tt)+) => { records.iter().map(|record| record.$($field)+).collect::<Vec<_>>() };
@@ -404,8 +408,11 @@ async fn record_in(
         .collect())
 }
 
-fn columns(keys: &[DispatchKey]) -> (Vec<Uuid>, Vec<i32>) {
-    keys.iter().map(|key| (key.event.0, key.account.0)).unzip()
+/// Keys as columns, sorted: statements that lock many rows do so in the same order everywhere.
+pub(super) fn columns(keys: &[DispatchKey]) -> (Vec<Uuid>, Vec<i32>) {
+    let mut sorted = keys.to_vec();
+    sorted.sort_unstable();
+    sorted.iter().map(|key| (key.event.0, key.account.0)).unzip()
 }
 
 fn claim_of(row: &tokio_postgres::Row) -> Result<Claim, StoreError> {

@@ -12,7 +12,7 @@ use conversion_relay::{
 
 use crate::schema::Schema;
 
-const EXAMPLE: &str = include_str!("../../schemas/examples/accounts.toml");
+const EXAMPLE: &str = include_str!("../../schemas/examples/accounts-reference.toml");
 
 async fn directory(schema: &Schema) -> Directory {
     schema.store.directory().await.expect("the directory can be read")

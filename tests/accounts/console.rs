@@ -14,7 +14,7 @@ use secrecy::SecretSlice;
 
 use crate::schema::Schema;
 
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/examples/accounts.toml");
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/examples/accounts-reference.toml");
 
 /// The commands as the binary has them.
 #[derive(Parser)]

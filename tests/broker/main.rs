@@ -12,6 +12,7 @@ mod world;
 #[path = "../it/support"]
 #[expect(dead_code, reason = "each test program uses a part of it")]
 mod support {
+    pub mod instance;
     pub mod management;
     pub mod node;
     pub mod vhost;

@@ -4,17 +4,17 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     process::Command,
-    sync::Arc,
 };
 
 use conversion_relay::{
     domain::{
-        Account, AccountId, Cause, ClientId, EventRecord, Mode, PerPlatform, State,
-        account::AccountRules,
+        Account, AccountId, Cause, ClientId, EventRecord, PerPlatform, State,
+        desired::DesiredDirectory,
         event::{Event, Permission},
     },
     platform::adapter,
     roles::router::plan::decide,
+    wire::accounts_file::{SourceFile, parse},
 };
 use serde_json::Value;
 
@@ -182,67 +182,41 @@ fn one_event_comes_twice_and_another_one_contradicts_itself() {
     assert!(repeated.contains(&true) && repeated.contains(&false));
 }
 
+/// What the accounts file says.
+fn desired() -> DesiredDirectory {
+    let source = SourceFile {
+        name: "accounts.toml".to_owned(),
+        text: file("schemas/examples/accounts.toml"),
+    };
+    parse(&[source]).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
 #[test]
 fn the_accounts_are_those_of_the_story_and_one_client_is_missing() {
-    let accounts: toml::Table = file("schemas/examples/accounts.toml").parse().unwrap();
-    let clients: BTreeSet<&str> = accounts["client"]
-        .as_table()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let desired = desired();
     let events = events();
+    let clients: BTreeSet<&str> = desired.clients.keys().map(ClientId::as_str).collect();
     let named: BTreeSet<&str> = events.iter().map(|event| event.client.as_str()).collect();
 
     assert!(clients.is_subset(&named));
     assert_eq!(named.difference(&clients).copied().collect::<Vec<_>>(), ["initech"]);
-    for client in accounts["client"].as_table().unwrap().values() {
-        for account in client.as_table().unwrap().values().filter_map(toml::Value::as_table) {
-            let login = account["login"].as_str().unwrap();
-            assert!(accounts["login"].get(login).is_some(), "{login}");
-        }
-    }
 }
 
-/// The ad accounts of the file that the router would see.
-fn accounts() -> Vec<Arc<Account>> {
-    let file: toml::Table = file("schemas/examples/accounts.toml").parse().expect("it is TOML");
-    let mut accounts = Vec::new();
-    for (client, table) in file["client"].as_table().expect("there are clients") {
-        for (name, account) in table
-            .as_table()
-            .into_iter()
-            .flatten()
-            .filter(|(_, value)| value.is_table())
-        {
-            let actions = account
-                .get("actions")
-                .and_then(toml::Value::as_table)
-                .into_iter()
-                .flatten();
-            let destination = account.get("pixel").or_else(|| account.get("customer"));
-            accounts.push(Arc::new(Account {
-                id: AccountId(i32::try_from(accounts.len()).expect("there are few")),
-                client: ClientId::parse(client).expect("it is a client's name"),
-                name: name.clone(),
-                platform: name.parse().expect("they are called after their platforms"),
-                destination: destination
-                    .and_then(toml::Value::as_str)
-                    .expect("it has one")
-                    .replace('-', ""),
-                login: account["login"].as_str().expect("it has one").to_owned(),
-                rules: AccountRules {
-                    mode: Mode::Live,
-                    actions: actions
-                        .map(|(name, action)| (name.clone(), action.as_str().unwrap_or_default().to_owned()))
-                        .collect(),
-                    ..AccountRules::default()
-                },
-                removed: false,
-            }));
-        }
-    }
+/// The ad accounts of the file as the router would see them.
+fn accounts() -> Vec<Account> {
+    let accounts = desired().accounts.into_iter().zip(0..);
     accounts
+        .map(|(account, number)| Account {
+            id: AccountId(number),
+            client: account.client,
+            name: account.name,
+            platform: account.platform,
+            destination: account.destination,
+            login: account.login,
+            rules: account.rules,
+            removed: false,
+        })
+        .collect()
 }
 
 #[test]
@@ -254,15 +228,8 @@ fn the_router_makes_of_the_story_what_its_readme_sums_up() {
         if !first.insert(event.key()) {
             continue;
         }
-        let own: Vec<_> = accounts
-            .iter()
-            .filter(|account| account.client == event.client)
-            .cloned()
-            .collect();
-        let dispatches: Vec<_> = own
-            .iter()
-            .map(|account| decide(&record(&event), account, now()))
-            .collect();
+        let own = accounts.iter().filter(|account| account.client == event.client);
+        let dispatches: Vec<_> = own.map(|account| decide(&record(&event), account, now())).collect();
         for dispatch in dispatches {
             *states.entry(dispatch.state).or_default() += 1;
         }

@@ -4,8 +4,10 @@
 
 mod crashes;
 mod isolation;
+mod outages;
 mod pauses;
 mod replicas;
+mod routing;
 mod shutdown;
 #[expect(
     dead_code,

@@ -94,7 +94,7 @@ impl Blanks<'_> {
             .replace("{login}", account.map_or("(unknown)", |account| &account.login));
         match self.detail {
             // It comes last: it is not ours, and a placeholder in it is none.
-            Some(detail) => text.replace("{detail}", &one_line(detail)),
+            Some(detail) => text.replace("{detail}", one_line(detail).trim_end_matches('.')),
             // Without the words, the sentence ends where they would begin.
             None => text.replace(": {detail}", "").replace("{detail}", "not known"),
         }

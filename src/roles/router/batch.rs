@@ -297,13 +297,14 @@ impl Sorted {
         let holding = self.holding.entry(key).or_default();
         if holding.is_empty() {
             self.events.push(new);
-        } else if self
-            .events
-            .iter()
-            .any(|event| event.record.key() == key && event.fingerprint != new.fingerprint)
-        {
+        } else {
             // The first of a batch stands, as the first that is stored does.
-            self.contradicted.push(key);
+            let standing = self.events.iter().find(|event| event.record.key() == key);
+            let differs = standing.is_some_and(|event| event.fingerprint != new.fingerprint);
+            conversions::events_repeated(differs);
+            if differs {
+                self.contradicted.push(key);
+            }
         }
         holding.push(delivery);
     }

@@ -26,8 +26,10 @@ pub struct Held<T> {
 /// What is held, by ad account.
 pub struct Pending<T> {
     accounts: HashMap<AccountId, Queue<T>>,
-    /// Every dispatch that is held or being sent: a second message about it adds nothing.
+    /// Every dispatch that is held and not begun: a second message about it adds nothing.
     known: HashSet<DispatchKey>,
+    /// Every dispatch that is begun, with a further message about it if one came meanwhile: by then the ledger may want it sent again.
+    begun: HashMap<DispatchKey, Option<Held<T>>>,
     busy: HashSet<AccountId>,
     counts: [usize; 2],
 }
@@ -64,6 +66,7 @@ impl<T> Default for Pending<T> {
         Self {
             accounts: HashMap::new(),
             known: HashSet::new(),
+            begun: HashMap::new(),
             busy: HashSet::new(),
             counts: [0; 2],
         }
@@ -71,8 +74,16 @@ impl<T> Default for Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// Takes something in; gives it back if its dispatch is held or being sent already.
+    /// Takes something in; gives it back if another message speaks for its dispatch already. What is about a dispatch that is being sent waits for
+    /// the end of that.
     pub fn add(&mut self, held: Held<T>) -> Result<(), T> {
+        if let Some(further) = self.begun.get_mut(&held.key) {
+            if further.is_some() {
+                return Err(held.item);
+            }
+            *further = Some(held);
+            return Ok(());
+        }
         if !self.known.insert(held.key) {
             return Err(held.item);
         }
@@ -114,17 +125,26 @@ impl<T> Pending<T> {
         if queue.len() == 0 {
             self.accounts.remove(&account);
         }
+        for held in &taken {
+            self.known.remove(&held.key);
+            self.begun.insert(held.key, None);
+        }
         if !taken.is_empty() {
             self.busy.insert(account);
         }
         taken
     }
 
-    /// An ad account has no request in flight any more, and these dispatches are done with.
+    /// An ad account has no request in flight any more, and these dispatches are done with. What came meanwhile about one of them is held from
+    /// now on.
     pub fn finished(&mut self, account: AccountId, keys: &[DispatchKey]) {
         self.busy.remove(&account);
         for key in keys {
-            self.known.remove(key);
+            if let Some(Some(held)) = self.begun.remove(key) {
+                self.known.insert(held.key);
+                self.counts[held.way as usize] += 1;
+                self.accounts.entry(account).or_default().lane(held.way).push_back(held);
+            }
         }
     }
 
@@ -149,6 +169,11 @@ impl<T> Pending<T> {
         }
         self.accounts.retain(|_, queue| queue.len() > 0);
         self.forget(way, &all);
+        let further = self
+            .begun
+            .values_mut()
+            .filter_map(|further| further.take_if(|held| held.way == way));
+        all.extend(further);
         all
     }
 
@@ -205,16 +230,27 @@ mod tests {
     }
 
     #[test]
-    fn a_second_message_about_a_dispatch_is_given_back_until_the_first_is_finished() {
+    fn a_second_message_about_a_dispatch_that_is_held_is_given_back() {
         let mut pending = Pending::default();
         pending.add(held(7, 1, Way::Live)).unwrap();
-        assert!(pending.add(held(7, 1, Way::Bulk)).is_err());
 
-        let begun = pending.begin(AccountId(7), 10);
         assert!(pending.add(held(7, 1, Way::Bulk)).is_err());
+    }
+
+    // The ledger may want a dispatch sent again before this process has noticed that the first try is over.
+    #[test]
+    fn a_message_about_a_dispatch_that_is_being_sent_waits_for_its_end() {
+        let mut pending = Pending::default();
+        pending.add(held(7, 1, Way::Live)).unwrap();
+        let begun = pending.begin(AccountId(7), 10);
+
+        assert!(pending.add(held(7, 1, Way::Bulk)).is_ok());
+        assert!(pending.add(held(7, 1, Way::Bulk)).is_err());
+        assert_eq!(pending.count(Way::Bulk), 0);
 
         pending.finished(AccountId(7), &[begun[0].key]);
-        assert!(pending.add(held(7, 1, Way::Bulk)).is_ok());
+        assert_eq!((pending.count(Way::Bulk), pending.ready()), (1, vec![AccountId(7)]));
+        assert_eq!(items(pending.begin(AccountId(7), 10)), [1]);
     }
 
     #[test]
@@ -238,6 +274,7 @@ mod tests {
         pending.add(held(7, 3, Way::Bulk)).unwrap();
         pending.begin(AccountId(7), 1);
 
+        pending.add(held(7, 1, Way::Bulk)).unwrap();
         assert_eq!(items(pending.clear(Way::Live)), [2]);
         assert!(pending.add(held(7, 1, Way::Live)).is_err());
         assert!(pending.add(held(7, 2, Way::Live)).is_ok());

@@ -54,7 +54,7 @@ fn mistakes(text: &str) -> Vec<String> {
 
 #[test]
 fn the_example_means_what_it_says() {
-    let text = include_str!("../../../schemas/examples/accounts.toml");
+    let text = include_str!("../../../schemas/examples/accounts-reference.toml");
 
     let desired = parse(&files(&[text])).unwrap_or_else(|errors| panic!("{errors}"));
 

@@ -1,6 +1,9 @@
 //! What the tests stand on.
 
+pub mod instance;
 pub mod management;
+pub mod node;
+pub mod postgres;
 pub mod relay;
 pub mod schema;
 pub mod simulator;

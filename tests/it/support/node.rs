@@ -1,50 +1,35 @@
 //! A RabbitMQ node for one test, which may kill it.
 
-use std::{collections::HashMap, path::PathBuf, process::Output};
-
 use tokio::process::Command;
-use uuid::Uuid;
 
-/// A RabbitMQ node of its own, started and stopped by `scripts/services`, removed when it is dropped.
+use super::instance::{Instance, succeeded};
+
+/// A RabbitMQ node of its own.
 pub struct Node {
-    directory: PathBuf,
-    /// `RELAY_AMQP_URL`, `RELAY_MANAGEMENT_URL` and the like, as the script prints them.
-    addresses: HashMap<String, String>,
+    instance: Instance,
 }
 
 impl Node {
     /// Starts one with its data in a folder of its own.
     pub async fn start() -> Node {
-        let instances = std::env::var("RELAY_INSTANCES").unwrap_or_else(|_| {
-            panic!("RELAY_INSTANCES is not set: run `make test`, or `scripts/with-services dev -- cargo test`")
-        });
-        let directory = PathBuf::from(instances).join(Uuid::new_v4().simple().to_string());
-        let mut node = Node {
-            directory,
-            addresses: HashMap::new(),
-        };
-        node.start_again().await;
-        node
+        Node {
+            instance: Instance::start("rabbitmq").await,
+        }
     }
 
     /// Starts it with the data it had; the addresses stay the same.
     pub async fn start_again(&mut self) {
-        let output = self.services("start").await;
-        let lines = String::from_utf8(output.stdout).expect("KEY=VALUE lines");
-        let addresses = lines.lines().filter_map(|line| line.split_once('='));
-        self.addresses = addresses
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
+        self.instance.start_again().await;
     }
 
     /// Kills it with SIGKILL, as a power cut would.
     pub async fn kill(&self) {
-        self.services("kill").await;
+        self.instance.kill().await;
     }
 
-    /// One of the addresses.
+    /// One of the addresses: `RELAY_AMQP_URL`, `RELAY_MANAGEMENT_URL`.
     pub fn address(&self, key: &str) -> &str {
-        &self.addresses[key]
+        self.instance.address(key)
     }
 
     /// Runs `rabbitmqctl` on it.
@@ -59,35 +44,4 @@ impl Node {
             .await;
         succeeded(output, &arguments.join(" "));
     }
-
-    async fn services(&self, verb: &str) -> Output {
-        let output = self.command(verb).output().await;
-        succeeded(output, verb)
-    }
-
-    fn command(&self, verb: &str) -> Command {
-        let mut command = Command::new("scripts/services");
-        command
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["rabbitmq", verb])
-            .arg(&self.directory);
-        command
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // What is left over when this fails is removed by `scripts/services down`.
-        let _ = self.command("remove").as_std_mut().status();
-    }
-}
-
-fn succeeded(output: std::io::Result<Output>, what: &str) -> Output {
-    let output = output.unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert!(
-        output.status.success(),
-        "{what}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
 }

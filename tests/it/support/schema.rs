@@ -18,13 +18,18 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Makes a schema and migrates it.
+    /// Makes a schema in the Postgres that all tests share, and migrates it.
     pub async fn create() -> Self {
         let base = std::env::var("RELAY_DATABASE_URL").expect(
             "RELAY_DATABASE_URL is not set: `scripts/services up` starts a Postgres for tests and says how to set it",
         );
+        Self::create_on(&base).await
+    }
+
+    /// Makes a schema in the database at this URL, and migrates it.
+    pub async fn create_on(base: &str) -> Self {
         let name = format!("test_{}", Uuid::new_v4().simple());
-        client(&base)
+        client(base)
             .await
             .batch_execute(&format!("CREATE SCHEMA {name}"))
             .await
@@ -39,7 +44,12 @@ impl Schema {
         })
         .expect("the URL of the database can be read");
         store.migrate().await.expect("the schema can be migrated");
-        Self { url, store, name, base }
+        Self {
+            url,
+            store,
+            name,
+            base: base.to_owned(),
+        }
     }
 
     /// A plain connection, for what a test arranges or looks at behind the store's back.

@@ -12,6 +12,8 @@ mod inbound;
 mod publish;
 #[path = "console/replay.rs"]
 mod replay;
+#[path = "console/resend.rs"]
+mod resend;
 #[path = "it/support/mod.rs"]
 #[expect(
     dead_code,

@@ -15,7 +15,7 @@ use crate::{
     roles::console::{
         accounts, audit, dead, logins,
         pause::{PauseArgs, ResumeArgs},
-        publish,
+        publish, resend,
     },
     telemetry,
 };
@@ -64,6 +64,8 @@ enum Command {
     /// What could not be handled: list it, look at it, replay it, drop it
     #[command(subcommand, visible_alias = "dlq")]
     Dead(dead::Args),
+    /// Decide anew about what the ledger keeps: for new ad accounts, other pixels, repaired mistakes
+    Resend(resend::Args),
     /// Look at everything that the relay needs, and say what to do where something is missing
     Doctor,
     /// Put events into the queue, a JSON object a line, checked and confirmed
@@ -106,6 +108,7 @@ impl Cli {
             Command::Audit(args) => console::audit(&args).await,
             Command::Publish(args) => console::publish(&args).await,
             Command::Dead(args) => console::dead(&args).await,
+            Command::Resend(args) => console::resend(&args).await,
             Command::Doctor => console::doctor().await,
         }
     }

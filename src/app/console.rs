@@ -15,7 +15,7 @@ use crate::{
     config::{self, BrokerConfig, Config, DatabaseConfig, KeysConfig, PaceConfig, ProcessEnvironment},
     domain::search_key::SearchKeys,
     http::Http,
-    roles::console::{Console, ConsoleError, Exit, audit, dead, doctor, publish},
+    roles::console::{Console, ConsoleError, Exit, audit, dead, doctor, publish, resend},
     telemetry,
 };
 
@@ -47,30 +47,63 @@ pub(super) async fn publish(args: &publish::Args) -> anyhow::Result<ExitCode> {
 
 /// `dead`
 pub(super) async fn dead(args: &dead::Args) -> anyhow::Result<ExitCode> {
-    let (config, database, pace) = part(|reader| {
-        // Each is read before any is found missing, so that all errors come out together.
-        let parts = (
-            BrokerConfig::read(reader),
-            DatabaseConfig::read(reader),
-            PaceConfig::read(reader),
-        );
-        Some((parts.0?, parts.1?, parts.2?))
-    })?;
-    let console = Console {
-        store: worker::migrated_store(&database).await?,
-        now: Utc::now(),
-    };
-    let broker = Broker::start(worker::broker_settings(&config));
+    let parts = Parts::read().await?;
     let tools = dead::Tools {
-        console: &console,
-        broker: &broker,
-        topology: &Topology::new(config.prefix.clone()),
-        silence: pace.silence,
+        console: &parts.console,
+        broker: &parts.broker,
+        topology: &parts.topology,
+        silence: parts.silence,
     };
     let mut out = standard_output();
     let result = dead::run(args, tools, &mut out).await;
-    broker.close(CLOSE_PATIENCE).await;
+    parts.broker.close(CLOSE_PATIENCE).await;
     finish(result, out)
+}
+
+/// `resend`
+pub(super) async fn resend(args: &resend::Args) -> anyhow::Result<ExitCode> {
+    let parts = Parts::read().await?;
+    let tools = resend::Tools {
+        console: &parts.console,
+        broker: &parts.broker,
+        topology: &parts.topology,
+        silence: parts.silence,
+    };
+    let mut out = standard_output();
+    let result = resend::run(args, tools, &mut out).await;
+    parts.broker.close(CLOSE_PATIENCE).await;
+    finish(result, out)
+}
+
+/// What a command needs that moves conversions.
+struct Parts {
+    console: Console,
+    broker: Broker,
+    topology: Topology,
+    silence: Duration,
+}
+
+impl Parts {
+    async fn read() -> anyhow::Result<Self> {
+        let (config, database, pace) = part(|reader| {
+            // Each is read before any is found missing, so that all errors come out together.
+            let parts = (
+                BrokerConfig::read(reader),
+                DatabaseConfig::read(reader),
+                PaceConfig::read(reader),
+            );
+            Some((parts.0?, parts.1?, parts.2?))
+        })?;
+        Ok(Self {
+            console: Console {
+                store: worker::migrated_store(&database).await?,
+                now: Utc::now(),
+            },
+            broker: Broker::start(worker::broker_settings(&config)),
+            topology: Topology::new(config.prefix.clone()),
+            silence: pace.silence,
+        })
+    }
 }
 
 /// `doctor`

@@ -9,6 +9,7 @@ pub mod migrations;
 pub mod pauses;
 pub mod pool;
 pub mod replay;
+pub mod resend;
 pub mod routing;
 mod row;
 mod rows;

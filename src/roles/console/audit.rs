@@ -32,13 +32,13 @@ const UNWANTED_MAX: i64 = 5;
 
 const EXAMPLES: &str = "\
 Examples:
-  conversion-relay audit 10482                              what about order 10482?
-  conversion-relay audit jane@example.com                   what came of her visit? (the address is hashed at once)
-  conversion-relay audit --client acme --since 7d           the last seven days of a client
-  conversion-relay audit --state failed --platform meta     what Meta refused since yesterday
-  conversion-relay audit --client acme --since 2h --csv > acme.csv
+  audit 10482                                  what about order 10482?
+  audit jane@example.com                       what came of her? (the address is hashed at once)
+  audit --client acme --since 7d               the last seven days of a client
+  audit --state failed --platform meta         what failed at Meta since yesterday
+  audit --client acme --since 2h --csv         for a spreadsheet
 
-A single conversion is told in full: its click, every try with the platform's words, what happens next.";
+A single conversion is told in full: its click, every try with the platform's words, what is next.";
 
 /// What to look for.
 #[derive(Debug, clap::Args)]
@@ -172,7 +172,11 @@ async fn nothing(
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, ConsoleError> {
     if args.term.is_none() {
-        writeln!(out, "No conversion that came in since then fits.")?;
+        let clock = Clock::of_clients([], console.now);
+        let since = filter
+            .since
+            .map(|since| format!(" since {} UTC", clock.with_date(since)));
+        writeln!(out, "Nothing that came in{} fits.", since.unwrap_or_default())?;
         return Ok(Exit::Success);
     }
     let yesterday = (console.now - TimeDelta::days(1)).date_naive();

@@ -28,11 +28,11 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  conversion-relay dead list                                      what failed, by cause and client, and who must act
-  conversion-relay dead show --queue events                       messages that could not be read, each with its error
-  conversion-relay dead replay --platform meta --cause refused    what a replay would do: a forecast, nothing is sent
-  conversion-relay dead replay --platform meta --cause refused --yes
-  conversion-relay dead drop --queue events --cause malformed_json --yes";
+  dead list                                        what failed, by cause and client, and who must act
+  dead show --queue events                         messages that could not be read, with their errors
+  dead replay --platform meta --cause refused      a forecast: nothing is sent
+  dead replay --platform meta --cause refused --yes
+  dead drop --queue events --cause malformed_json --yes";
 
 /// What to do with dead letters.
 #[derive(Debug, clap::Subcommand)]

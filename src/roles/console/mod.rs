@@ -15,6 +15,7 @@ pub mod logins;
 mod moment;
 pub mod pause;
 pub mod publish;
+pub mod resend;
 mod scope;
 mod table;
 mod when;

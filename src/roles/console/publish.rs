@@ -26,12 +26,12 @@ const NAMED_MAX: usize = 5;
 
 const EXAMPLES: &str = "\
 Examples:
-  conversion-relay publish events.ndjson                    a JSON object a line, as in schemas/examples/event.json
-  producer | conversion-relay publish                       from standard input
-  conversion-relay publish --strict events.ndjson           all or nothing: first every line is checked
-  conversion-relay publish --raw broken.txt                 as they are, to see what the relay makes of them
+  publish events.ndjson              a JSON object a line, as in schemas/examples/event.json
+  producer | conversion-relay publish
+  publish --strict events.ndjson     all or nothing: first every line is checked
+  publish --raw broken.txt           as they are, to see what the relay makes of them
 
-Publishing the same file twice counts nothing twice: an event without an ID gets the same one each time.";
+Publishing a file twice counts nothing twice: an event without an ID gets the same one each time.";
 
 /// What to publish.
 #[derive(Debug, clap::Args)]

@@ -95,7 +95,8 @@ fn country(event: &Event, client: Option<&Client>) -> Option<String> {
     own.or_else(|| client.and_then(|client| client.country.clone()))
 }
 
-fn wants(account: &Account, event_name: &str) -> bool {
+/// Says whether an ad account wants events of this name at all.
+pub fn wants(account: &Account, event_name: &str) -> bool {
     account
         .rules
         .events

@@ -37,6 +37,8 @@ pub(super) async fn look(tools: Tools<'_>) -> Found {
 
 async fn all(tools: Tools<'_>, findings: &mut Vec<Finding>) -> Result<Option<Directory>, StoreError> {
     let store = &tools.console.store;
+    // The first question also makes the connection.
+    store.ping().await?;
     let asked = Utc::now();
     let checkup = store.checkup().await?;
     let answered = Utc::now();

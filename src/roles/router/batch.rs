@@ -203,7 +203,12 @@ impl Batch<'_> {
         let mut deliveries = Vec::new();
         for (event, standing) in events.iter().zip(stored) {
             let key = event.record.key();
+            let held = holding.remove(&key).unwrap_or_default();
             note(event, &standing);
+            // Those that came with it in the same batch.
+            let contradicting = differing.iter().filter(|contradicted| **contradicted == key).count();
+            conversions::events_repeated(true, contradicting);
+            conversions::events_repeated(false, held.len().saturating_sub(1 + contradicting));
             if standing.differs {
                 differing.push(key);
             }
@@ -213,7 +218,7 @@ impl Batch<'_> {
                     .iter()
                     .map(|dispatch| dispatch_message(&self.context.topology, dispatch, Lane::Live)),
             );
-            deliveries.extend(holding.remove(&key).unwrap_or_default());
+            deliveries.extend(held);
         }
         if !differing.is_empty() {
             self.context.store.count_differing(&differing).await?;
@@ -318,7 +323,7 @@ impl Sorted {
 /// Counts what became of an event.
 fn note(event: &NewEvent, standing: &StoredEvent) {
     if standing.is_repetition {
-        conversions::events_repeated(standing.differs);
+        conversions::events_repeated(standing.differs, 1);
         return;
     }
     conversions::event_stored(event.cause);

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use conversion_relay::broker::{
-    Broker, BrokerSettings, Outgoing,
+    Arrivals, Broker, BrokerSettings, Delivery, Headers, IntakeSettings, Outgoing,
     topology::{self, Topology},
 };
 use serde_json::{Value, json};
@@ -27,6 +27,21 @@ pub const GOOGLE_TOKEN: &str = "test-google-refresh-5c0de9b1f4";
 
 /// How long a test waits for what should come within seconds.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A message that lies in a queue.
+pub struct Found {
+    pub body: Vec<u8>,
+    pub headers: Headers,
+    /// What else it says of itself: message ID and routing key.
+    pub properties: String,
+}
+
+impl Found {
+    /// A header's text, such as that of `relay-cause`.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.as_text()
+    }
+}
 
 /// Everything that a test needs.
 pub struct World {
@@ -215,6 +230,36 @@ impl World {
             .queue_depth(&format!("conversions.{queue}"))
             .await
             .expect("the queue is there")
+    }
+
+    /// Every message that lies in a queue, such as `dead.events`; they stay there.
+    pub async fn messages(&self, queue: &str) -> Vec<Found> {
+        let count = self.depth(queue).await as usize;
+        let mut intake = self.broker.intake(IntakeSettings {
+            queue: format!("conversions.{queue}"),
+            prefetch: u16::MAX,
+            role: "test",
+        });
+        let mut held = Vec::new();
+        let read = async {
+            while held.len() < count {
+                match intake.next(count).await {
+                    Arrivals::Deliveries(deliveries) => held.extend(deliveries),
+                    Arrivals::Reopened => held.clear(),
+                    Arrivals::Closed => panic!("the broker is closed"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect("what lies there can be read");
+        held.iter_mut().for_each(Delivery::leave_on_drop);
+        let found = |delivery: &Delivery| Found {
+            body: delivery.body.to_vec(),
+            headers: delivery.headers.clone(),
+            properties: format!("{:?} {:?}", delivery.message_id, delivery.routing_key),
+        };
+        held.iter().map(found).collect()
     }
 
     /// Waits until so many events are stored and every dispatch is settled.

@@ -302,14 +302,13 @@ impl Sorted {
         let holding = self.holding.entry(key).or_default();
         if holding.is_empty() {
             self.events.push(new);
-        } else {
+        } else if self
+            .events
+            .iter()
+            .any(|event| event.record.key() == key && event.fingerprint != new.fingerprint)
+        {
             // The first of a batch stands, as the first that is stored does.
-            let standing = self.events.iter().find(|event| event.record.key() == key);
-            let differs = standing.is_some_and(|event| event.fingerprint != new.fingerprint);
-            conversions::events_repeated(differs);
-            if differs {
-                self.contradicted.push(key);
-            }
+            self.contradicted.push(key);
         }
         holding.push(delivery);
     }

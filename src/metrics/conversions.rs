@@ -168,8 +168,8 @@ pub fn event_stored(cause: Option<Cause>) {
 }
 
 /// Counts events that were there before.
-pub fn events_repeated(differs: bool) {
-    counter!(EVENTS_REPEATED, "repetition" => if differs { "differs" } else { "same" }).increment(1);
+pub fn events_repeated(differs: bool, count: usize) {
+    counter!(EVENTS_REPEATED, "repetition" => if differs { "differs" } else { "same" }).increment(count as u64);
 }
 
 /// Counts events that nobody wants.

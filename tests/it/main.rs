@@ -3,6 +3,7 @@
 //! Each test has its own vhost, schema and simulator. Nothing sleeps for luck: everything is awaited on a condition with a deadline.
 
 mod crashes;
+mod fuzz;
 mod isolation;
 mod outages;
 mod pauses;

@@ -203,7 +203,12 @@ impl Batch<'_> {
         let mut deliveries = Vec::new();
         for (event, standing) in events.iter().zip(stored) {
             let key = event.record.key();
+            let held = holding.remove(&key).unwrap_or_default();
             note(event, &standing);
+            // Those that came with it in the same batch.
+            let contradicting = differing.iter().filter(|contradicted| **contradicted == key).count();
+            conversions::events_repeated(true, contradicting);
+            conversions::events_repeated(false, held.len().saturating_sub(1 + contradicting));
             if standing.differs {
                 differing.push(key);
             }
@@ -213,7 +218,7 @@ impl Batch<'_> {
                     .iter()
                     .map(|dispatch| dispatch_message(&self.context.topology, dispatch, Lane::Live)),
             );
-            deliveries.extend(holding.remove(&key).unwrap_or_default());
+            deliveries.extend(held);
         }
         if !differing.is_empty() {
             self.context.store.count_differing(&differing).await?;
@@ -297,14 +302,13 @@ impl Sorted {
         let holding = self.holding.entry(key).or_default();
         if holding.is_empty() {
             self.events.push(new);
-        } else {
+        } else if self
+            .events
+            .iter()
+            .any(|event| event.record.key() == key && event.fingerprint != new.fingerprint)
+        {
             // The first of a batch stands, as the first that is stored does.
-            let standing = self.events.iter().find(|event| event.record.key() == key);
-            let differs = standing.is_some_and(|event| event.fingerprint != new.fingerprint);
-            conversions::events_repeated(differs);
-            if differs {
-                self.contradicted.push(key);
-            }
+            self.contradicted.push(key);
         }
         holding.push(delivery);
     }
@@ -318,7 +322,7 @@ impl Sorted {
 /// Counts what became of an event.
 fn note(event: &NewEvent, standing: &StoredEvent) {
     if standing.is_repetition {
-        conversions::events_repeated(standing.differs);
+        conversions::events_repeated(standing.differs, 1);
         return;
     }
     conversions::event_stored(event.cause);

@@ -8,15 +8,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrono::{TimeDelta, Utc};
 use conversion_relay::broker::{
-    Broker, BrokerSettings, Outgoing,
+    Arrivals, Broker, BrokerSettings, Delivery, Headers, IntakeSettings, Outgoing,
     topology::{self, Topology},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{relay::Start, schema::Schema, simulator::Simulator, vhost::Vhost, wait::until};
+
+pub use super::purchases::{ALL, account_of, purchase};
 
 /// The tokens of the test's logins; the sweep looks for them where they must not be.
 pub const META_TOKEN: &str = "test-meta-token-3f9a1c77d2";
@@ -27,6 +28,21 @@ pub const GOOGLE_TOKEN: &str = "test-google-refresh-5c0de9b1f4";
 
 /// How long a test waits for what should come within seconds.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A message that lies in a queue.
+pub struct Found {
+    pub body: Vec<u8>,
+    pub headers: Headers,
+    /// What else it says of itself: message ID and routing key.
+    pub properties: String,
+}
+
+impl Found {
+    /// A header's text, such as that of `relay-cause`.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.as_text()
+    }
+}
 
 /// Everything that a test needs.
 pub struct World {
@@ -217,6 +233,36 @@ impl World {
             .expect("the queue is there")
     }
 
+    /// Every message that lies in a queue, such as `dead.events`; they stay there.
+    pub async fn messages(&self, queue: &str) -> Vec<Found> {
+        let count = self.depth(queue).await as usize;
+        let mut intake = self.broker.intake(IntakeSettings {
+            queue: format!("conversions.{queue}"),
+            prefetch: u16::MAX,
+            role: "test",
+        });
+        let mut held = Vec::new();
+        let read = async {
+            while held.len() < count {
+                match intake.next(count).await {
+                    Arrivals::Deliveries(deliveries) => held.extend(deliveries),
+                    Arrivals::Reopened => held.clear(),
+                    Arrivals::Closed => panic!("the broker is closed"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect("what lies there can be read");
+        held.iter_mut().for_each(Delivery::leave_on_drop);
+        let found = |delivery: &Delivery| Found {
+            body: delivery.body.to_vec(),
+            headers: delivery.headers.clone(),
+            properties: format!("{:?} {:?}", delivery.message_id, delivery.routing_key),
+        };
+        held.iter().map(found).collect()
+    }
+
     /// Waits until so many events are stored and every dispatch is settled.
     pub async fn settled(&self, events: i64) {
         let client = self.schema.client().await;
@@ -325,44 +371,5 @@ impl World {
         let mut expected: Vec<String> = expected.into_iter().collect();
         expected.sort();
         assert_eq!(ids, expected, "{platform} {account}");
-    }
-}
-
-/// A purchase of ACME with click IDs of these platforms, an hour ago.
-pub fn purchase(id: &str, platforms: &[&str]) -> Value {
-    purchase_of("acme", id, platforms)
-}
-
-/// The same of another client.
-pub fn purchase_of(client: &str, id: &str, platforms: &[&str]) -> Value {
-    let now = Utc::now();
-    let mut click = json!({"clicked_at": (now - TimeDelta::hours(10)).to_rfc3339()});
-    for platform in platforms {
-        match *platform {
-            "meta" => click["fbc"] = json!(format!("fb.1.1700000000000.{id}")),
-            "google" => click["gclid"] = json!(format!("Cj0K_{id}")),
-            "tiktok" => click["ttclid"] = json!(format!("E.C.P.{id}")),
-            other => panic!("no platform {other}"),
-        }
-    }
-    json!({
-        "event_id": id, "client_id": client, "event_name": "Purchase", "event_time": (now - TimeDelta::hours(1)).to_rfc3339(),
-        "source_url": "https://shop.example/thanks", "click": click, "value": 59.9, "currency": "EUR", "order_id": format!("order-{id}"),
-        "user": {
-            "email": format!("{id}@customers.example"), "phone": "+49 170 5550123", "first_name": "Wilhelmina", "last_name": "Testperson",
-            "ip": "203.0.113.7", "user_agent": "Mozilla/5.0"
-        }
-    })
-}
-
-/// All three platforms.
-pub const ALL: [&str; 3] = ["meta", "google", "tiktok"];
-
-/// The ad account of ACME at a platform.
-pub fn account_of(platform: &str) -> &'static str {
-    match platform {
-        "meta" => "1000000001",
-        "google" => "1000000002",
-        _ => "C0PIXEL0000000000001",
     }
 }

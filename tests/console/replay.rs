@@ -6,9 +6,10 @@ use serde_json::json;
 
 use crate::{
     support::{
+        purchases::purchase,
         relay::Relay,
         wait::until,
-        world::{PATIENCE, account_of, purchase},
+        world::{PATIENCE, account_of},
     },
     world::{Message, Ran, World},
 };

@@ -1,7 +1,10 @@
 //! `resend` with a relay at work beside it: what today's rules send goes out once, and what went out stays.
 
 use crate::{
-    support::world::{account_of, purchase, purchase_of},
+    support::{
+        purchases::{purchase, purchase_of},
+        world::account_of,
+    },
     world::World,
 };
 

@@ -6,7 +6,7 @@ use super::{
     Tools,
     choice::{Choice, DeadQueue},
     forecast, lock, progress,
-    walk::{WINDOW, Walk, ack},
+    walk::{WINDOW, Walk},
 };
 use crate::roles::console::{ConsoleError, Exit, words::grouped};
 
@@ -58,7 +58,7 @@ async fn all(queue: DeadQueue, args: &DropArgs, tools: Tools<'_>) -> Result<(i64
         dropped += i64::try_from(meant.len()).unwrap_or(0);
         kept += i64::try_from(others.len()).unwrap_or(0);
         walk.keep(others).await?;
-        ack(meant);
+        walk.settle(meant, Vec::new());
         progress.set_position(u64::from(walk.met()));
     }
     progress.finish_and_clear();

@@ -11,7 +11,7 @@ use super::{
     forecast,
     letter::{Content, Letter},
     lock, progress,
-    walk::{WINDOW, Walk, ack, original_headers},
+    walk::{WINDOW, Walk, original_headers},
 };
 use crate::{
     broker::Outgoing,
@@ -178,8 +178,7 @@ impl Run<'_> {
         let keys: Vec<DispatchKey> = outgoing.iter().map(Dispatch::key).collect();
         self.tools.console.store.published(&keys, self.tools.silence).await?;
         crate::crash_point!("replay.before_ack");
-        ack(done);
-        ack(kept);
+        self.walk.settle(done, kept);
         Ok(went_out)
     }
 
@@ -205,8 +204,7 @@ impl Run<'_> {
         }
         let went_out = self.publish(messages, &kept).await?;
         crate::crash_point!("replay.after_publish");
-        ack(done);
-        ack(kept);
+        self.walk.settle(done, kept);
         Ok(went_out)
     }
 

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Tools, choice::DeadQueue, letter::Letter};
@@ -20,6 +21,9 @@ pub(super) const WINDOW: usize = 50;
 const QUIET: Duration = Duration::from_secs(10);
 /// How long a window may take to be confirmed.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a queue may take to have back what a closed channel held.
+const TAKEN_BACK: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The header that marks what a walk has passed, so that it stops when it meets its own tail.
 const MARK: &str = "relay-replay-run";
 
@@ -32,6 +36,8 @@ pub(super) struct Walk<'a> {
     mark: HeaderValue,
     total: u32,
     left: u32,
+    /// How many letters went to the tail.
+    kept: u32,
 }
 
 impl<'a> Walk<'a> {
@@ -53,6 +59,7 @@ impl<'a> Walk<'a> {
             mark: Uuid::now_v7().to_string().into(),
             total,
             left: total,
+            kept: 0,
         })
     }
 
@@ -123,26 +130,38 @@ impl<'a> Walk<'a> {
     }
 
     /// Passes letters by: copies at the tail, then acks.
-    pub(super) async fn keep(&self, letters: Vec<Letter>) -> Result<(), ConsoleError> {
+    pub(super) async fn keep(&mut self, letters: Vec<Letter>) -> Result<(), ConsoleError> {
         let copies = letters.iter().map(|letter| self.copy(letter)).collect();
         self.publish(copies).await.map_err(|source| ConsoleError::Unconfirmed {
             done: format!("{} letters were looked at", self.met()),
             source,
         })?;
-        ack(letters);
+        self.settle(Vec::new(), letters);
         Ok(())
     }
 
-    /// Ends the walk; the broker has then processed every ack.
+    /// Tells the broker that all that follows from these letters is durable: those that are done with, and those whose copies lie at the tail.
+    pub(super) fn settle(&mut self, done: Vec<Letter>, kept: Vec<Letter>) {
+        self.kept = self.kept.saturating_add(u32::try_from(kept.len()).unwrap_or(u32::MAX));
+        for letter in done.into_iter().chain(kept) {
+            letter.delivery.ack();
+        }
+    }
+
+    /// Ends the walk; the broker has then processed every ack, and what it gave out beyond is back in the queue.
     pub(super) async fn end(mut self) {
         self.intake.drain(PATIENCE).await;
-    }
-}
-
-/// Tells the broker that all that follows from these letters is durable.
-pub(super) fn ack(letters: Vec<Letter>) {
-    for letter in letters {
-        letter.delivery.ack();
+        // A quorum queue takes back what a closed channel held a moment later, and until then counts it for nobody: the next command would
+        // find fewer letters than there are.
+        let name = self.tools.topology.dead_queue(self.queue.as_str());
+        let least = self.kept.saturating_add(self.left);
+        let deadline = Instant::now() + TAKEN_BACK;
+        while Instant::now() < deadline {
+            match self.tools.broker.queue_depth(&name).await {
+                Ok(depth) if depth < least => tokio::time::sleep(LOOK_AGAIN).await,
+                Ok(_) | Err(_) => break,
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod fuzz;
 mod isolation;
 mod outages;
 mod pauses;
+mod privacy;
 mod replicas;
 mod routing;
 mod shutdown;

@@ -7,6 +7,7 @@ mod fuzz;
 mod isolation;
 mod outages;
 mod pauses;
+mod permissions;
 mod privacy;
 mod replicas;
 mod routing;

@@ -3,10 +3,6 @@
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-fn settings(amqp: &str) -> BrokerSettings {
-    BrokerSettings::new(vec![amqp.into()], "test")
-}
-
 /// A purchase of ACME with click IDs of these platforms, an hour ago.
 pub fn purchase(id: &str, platforms: &[&str]) -> Value {
     purchase_of("acme", id, platforms)

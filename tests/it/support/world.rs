@@ -378,3 +378,7 @@ impl World {
         assert_eq!(ids, expected, "{platform} {account}");
     }
 }
+
+fn settings(amqp: &str) -> BrokerSettings {
+    BrokerSettings::new(vec![amqp.into()], "test")
+}

@@ -1,7 +1,7 @@
 //! Logs and metrics of this process: set up once, before anything else is.
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     broker::LOG_DIRECTIVE,
@@ -9,9 +9,17 @@ use crate::{
     metrics::{broker, conversions},
 };
 
-/// lapin prints message bodies in one place and every closed channel in another; `broker` says what matters of it. The debug output of vaultrs and
-/// rustify may hold a secret. refinery tells of every step.
-const QUIET: [&str; 4] = [LOG_DIRECTIVE, "refinery_core=warn", "vaultrs=off", "rustify=off"];
+/// The most that a crate may say, whatever is set. lapin prints message bodies in one place and every closed channel in another; `broker` says what
+/// matters of it. tokio-postgres prints the parameters of statements, and so whole events; rlibphonenumber prints numbers. The debug output of vaultrs
+/// and rustify may hold a secret. refinery tells of every step.
+const QUIET: [&str; 6] = [
+    LOG_DIRECTIVE,
+    "tokio_postgres=info",
+    "rlibphonenumber=off",
+    "refinery_core=warn",
+    "vaultrs=off",
+    "rustify=off",
+];
 
 /// The filter of the log is no filter.
 #[derive(Debug, thiserror::Error)]
@@ -20,11 +28,12 @@ pub struct InvalidFilter;
 
 /// Sends log lines to standard error in the form that is set.
 pub fn start_log(config: &LogConfig) -> Result<(), InvalidFilter> {
-    let mut filter: EnvFilter = config.filter.parse().map_err(|_| InvalidFilter)?;
-    for directive in QUIET {
-        filter = filter.add_directive(directive.parse().map_err(|_| InvalidFilter)?);
-    }
-    let registry = tracing_subscriber::registry().with(filter);
+    let filter: EnvFilter = config.filter.parse().map_err(|_| InvalidFilter)?;
+    // A filter of its own: no directive that is set, however exact, goes past it.
+    let quiet: Targets = format!("trace,{}", QUIET.join(","))
+        .parse()
+        .map_err(|_| InvalidFilter)?;
+    let registry = tracing_subscriber::registry().with(filter).with(quiet);
     let started = match config.format {
         LogFormat::Json => registry
             .with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))

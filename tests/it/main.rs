@@ -7,6 +7,8 @@ mod fuzz;
 mod isolation;
 mod outages;
 mod pauses;
+mod permissions;
+mod privacy;
 mod replicas;
 mod routing;
 mod shutdown;

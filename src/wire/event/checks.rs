@@ -29,8 +29,7 @@ const TEXT_CHARACTERS_MAX: usize = 1_000;
 const IDENTITIES_MAX: usize = 10;
 
 pub(super) fn check(message: FunnelEvent, body: &[u8], envelope: Envelope<'_>) -> Result<Event, Malformed> {
-    let client = required(&message.client_id, "client_id")?;
-    let client = ClientId::parse(client).map_err(|_| Malformed::new(Cause::InvalidField, "client_id"))?;
+    let client = client_id(&message.client_id)?;
     let name = event_name(&message.event_name)?;
     let order_id = order_id(message.order_id.as_ref())?;
     let event_id = event_id(&message, &client, &name, order_id.as_deref(), body, envelope)?;
@@ -75,6 +74,14 @@ fn present(text: Option<&Text>) -> Option<&str> {
 
 fn required<'a>(text: &'a Text, field: &str) -> Result<&'a str, Malformed> {
     present(Some(text)).ok_or_else(|| Malformed::new(Cause::MissingField, field))
+}
+
+fn client_id(text: &Text) -> Result<ClientId, Malformed> {
+    let id = ClientId::parse(required(text, "client_id")?);
+    // An unknown client's event is stored under this name, so it must not be an e-mail address.
+    id.ok()
+        .filter(|id| !id.as_str().contains('@'))
+        .ok_or_else(|| Malformed::new(Cause::InvalidField, "client_id"))
 }
 
 fn event_name(text: &Text) -> Result<String, Malformed> {

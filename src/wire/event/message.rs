@@ -191,12 +191,12 @@ fn nullable(mut schema: Schema) -> Schema {
 }
 
 fn event_id_schema(_: &mut SchemaGenerator) -> Schema {
-    // Visible ASCII but for `@`, which only an e-mail address would bring.
     nullable(text_of_form("^[!-?A-~]{0,64}$"))
 }
 
+// Here and above: visible ASCII but for `@`, which only an e-mail address would bring.
 fn client_id_schema(_: &mut SchemaGenerator) -> Schema {
-    text_of_form("^[!-~]{1,64}$")
+    text_of_form("^[!-?A-~]{1,64}$")
 }
 
 fn event_name_schema(_: &mut SchemaGenerator) -> Schema {

@@ -63,6 +63,11 @@ fn every_fault_is_named_with_its_field_and_never_with_its_value() {
             Some("client_id"),
         ),
         (
+            purchase(json!({"client_id": "jane@example.com"})),
+            Cause::InvalidField,
+            Some("client_id"),
+        ),
+        (
             purchase(json!({"event_id": "a b"})),
             Cause::InvalidField,
             Some("event_id"),

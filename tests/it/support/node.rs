@@ -34,11 +34,26 @@ impl Node {
 
     /// Runs `rabbitmqctl` on it.
     pub async fn ctl(&self, arguments: &[&str]) {
+        self.run(&self.rabbitmqctl(), arguments).await;
+    }
+
+    /// Runs a script that calls `rabbitmqctl` by the variable `RABBITMQCTL`.
+    pub async fn script(&self, path: &str, arguments: &[&str]) {
+        let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+        self.run(&path, arguments).await;
+    }
+
+    fn rabbitmqctl(&self) -> String {
+        self.address("RELAY_RABBITMQCTL").to_owned()
+    }
+
+    async fn run(&self, program: &str, arguments: &[&str]) {
         let variables = std::fs::read_to_string(self.address("RELAY_RABBITMQ_NODE_ENV")).expect("the node's variables");
-        let output = Command::new(self.address("RELAY_RABBITMQCTL"))
+        let output = Command::new(program)
             .env_clear()
             .envs(variables.lines().filter_map(|line| line.split_once('=')))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("RABBITMQCTL", self.rabbitmqctl())
             .args(arguments)
             .output()
             .await;

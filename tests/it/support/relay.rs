@@ -55,6 +55,12 @@ impl<'a> Start<'a> {
         self.with("FAILPOINTS", &action)
     }
 
+    /// Another command than `run`, such as `topology apply`.
+    pub fn command(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> Relay {
         let log = self.world.new_log();

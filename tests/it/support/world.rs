@@ -68,26 +68,31 @@ impl World {
 
     /// A world on a broker or a schema of the test's own.
     pub async fn on(amqp: String, vhost: Option<Vhost>, schema: Schema) -> Self {
-        let settings = BrokerSettings::new(vec![amqp.clone().into()], "test");
-        let applied = topology::apply(&settings, &Topology::default())
+        let world = Self::bare(amqp, vhost, schema);
+        let applied = topology::apply(&settings(&world.amqp), &Topology::default())
             .await
             .expect("the topology is applied");
         assert!(applied.differences.is_empty(), "{:?}", applied.differences);
-        let world = Self {
+        world.add_accounts().await;
+        world
+    }
+
+    /// A world without exchanges, queues and accounts.
+    pub fn bare(amqp: String, vhost: Option<Vhost>, schema: Schema) -> Self {
+        Self {
             schema,
             simulator: Simulator::start(),
-            broker: Broker::start(settings),
+            broker: Broker::start(settings(&amqp)),
             amqp,
             vhost,
             folder: TempDir::new().expect("a folder"),
             logs: AtomicU32::new(0),
             published: AtomicU32::new(0),
-        };
-        world.add_accounts().await;
-        world
+        }
     }
 
-    async fn add_accounts(&self) {
+    /// Adds the clients `acme` and `globex` with their logins and ad accounts.
+    pub async fn add_accounts(&self) {
         let client = self.schema.client().await;
         client
             .batch_execute(
@@ -372,4 +377,8 @@ impl World {
         expected.sort();
         assert_eq!(ids, expected, "{platform} {account}");
     }
+}
+
+fn settings(amqp: &str) -> BrokerSettings {
+    BrokerSettings::new(vec![amqp.into()], "test")
 }

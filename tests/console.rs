@@ -4,6 +4,8 @@
 mod audit;
 #[path = "console/dead.rs"]
 mod dead;
+#[path = "console/doctor.rs"]
+mod doctor;
 #[path = "console/inbound.rs"]
 mod inbound;
 #[path = "console/publish.rs"]

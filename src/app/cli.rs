@@ -64,6 +64,8 @@ enum Command {
     /// What could not be handled: list it, look at it, replay it, drop it
     #[command(subcommand, visible_alias = "dlq")]
     Dead(dead::Args),
+    /// Look at everything that the relay needs, and say what to do where something is missing
+    Doctor,
     /// Put events into the queue, a JSON object a line, checked and confirmed
     Publish(publish::Args),
 }
@@ -104,6 +106,7 @@ impl Cli {
             Command::Audit(args) => console::audit(&args).await,
             Command::Publish(args) => console::publish(&args).await,
             Command::Dead(args) => console::dead(&args).await,
+            Command::Doctor => console::doctor().await,
         }
     }
 }

@@ -9,12 +9,14 @@ use std::{
 use chrono::Utc;
 use secrecy::ExposeSecret;
 
-use super::{cli::part, worker};
+use super::{BadConfig, cli::part, worker};
 use crate::{
     broker::{Broker, topology::Topology},
-    config::{self, BrokerConfig, DatabaseConfig, KeysConfig, PaceConfig, ProcessEnvironment},
+    config::{self, BrokerConfig, Config, DatabaseConfig, KeysConfig, PaceConfig, ProcessEnvironment},
     domain::search_key::SearchKeys,
-    roles::console::{Console, ConsoleError, Exit, audit, dead, publish},
+    http::Http,
+    roles::console::{Console, ConsoleError, Exit, audit, dead, doctor, publish},
+    telemetry,
 };
 
 /// What closing the broker's connections may take.
@@ -68,6 +70,28 @@ pub(super) async fn dead(args: &dead::Args) -> anyhow::Result<ExitCode> {
     let mut out = standard_output();
     let result = dead::run(args, tools, &mut out).await;
     broker.close(CLOSE_PATIENCE).await;
+    finish(result, out)
+}
+
+/// `doctor`
+pub(super) async fn doctor() -> anyhow::Result<ExitCode> {
+    telemetry::start_command_log().map_err(|error| BadConfig(error.to_string()))?;
+    let config = Config::from_env(&ProcessEnvironment).map_err(|errors| BadConfig(errors.to_string()))?;
+    let console = Console {
+        store: worker::store(&config.database)?,
+        now: Utc::now(),
+    };
+    let tools = doctor::Tools {
+        config: &config,
+        console: &console,
+        broker: &worker::broker_settings(&config.broker),
+        topology: &Topology::new(config.broker.prefix.clone()),
+        secrets: &worker::secrets(&config, &console.store),
+        endpoints: &worker::endpoints(&config.platforms),
+        http: &Http::new(config.pace.http_timeout)?,
+    };
+    let mut out = standard_output();
+    let result = doctor::run(tools, &mut out).await;
     finish(result, out)
 }
 

@@ -160,7 +160,8 @@ async fn build(config: &Config, readiness: Readiness) -> anyhow::Result<Context>
     })
 }
 
-fn secrets(config: &Config, store: &Store) -> Secrets {
+/// Where the logins' secrets lie, as the configuration says.
+pub fn secrets(config: &Config, store: &Store) -> Secrets {
     Secrets::new(SecretPlaces {
         environment: Arc::new(ProcessEnvironment),
         vault: config.vault.clone(),

@@ -2,6 +2,7 @@
 
 mod applying;
 pub mod audit;
+pub mod checkup;
 pub mod directory;
 pub mod keeping;
 pub mod migrations;

@@ -35,7 +35,7 @@ async fn an_order_is_told_with_every_try_and_what_to_do() {
         "10482  Purchase  59.90 EUR",
         "failed: refused (1)",
         "(1) refused",
-        "developer: `classify`",
+        "developer: ",
         "(2) click_too_recent",
         "1st try: refused (\"100/2804009 Invalid parameter\", HTTP 400, request AbC123, 81 ms)",
         "signals           e-mail",

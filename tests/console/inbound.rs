@@ -167,7 +167,7 @@ async fn letters_are_shown_one_by_one_and_nobody_is() {
         "Purchase of acme, order 1, event ID e-1, to Meta (acme/meta, 1000000001)",
         "after 1 attempt",
         "cause    refused: Meta refused the conversion for good: 100/2804009 Invalid parameter.",
-        "act      developer: `classify`",
+        "act      developer: ",
         "message of acme, ID e-bad, in events",
         "missing_field: The event lacks a required field: event_name.",
         "relay-routing-key: events.shop",

@@ -71,8 +71,9 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conversion-relay"));
         command
             .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(self.variables())
-            .env_remove("FAILPOINTS")
             .kill_on_drop(true);
         command
     }

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::support::{
+    purchases::purchase_of,
     wait::until,
-    world::{ALL, PATIENCE, World, account_of, purchase_of},
+    world::{ALL, PATIENCE, World, account_of},
 };
 
 const GLOBEX_PIXEL: &str = "2000000001";

@@ -10,9 +10,10 @@ use conversion_relay::{
 use serde_json::json;
 
 use super::support::{
+    purchases::purchase_of,
     relay::Relay,
     wait::until,
-    world::{ALL, META_TOKEN, PATIENCE, TIKTOK_TOKEN, World, account_of, purchase, purchase_of},
+    world::{ALL, META_TOKEN, PATIENCE, TIKTOK_TOKEN, World, account_of, purchase},
 };
 
 /// A second client whose Meta pixel is served by the agency's login.

@@ -6,6 +6,7 @@ mod clock;
 mod connect;
 pub mod dead;
 mod diff;
+pub mod doctor;
 mod error;
 mod files;
 mod footnotes;

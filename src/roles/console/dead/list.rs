@@ -239,7 +239,7 @@ mod tests {
         meta    refused (1)          globex      2  19 Nov 08:00  08:00
         events  missing_field (2)    acme        1  19 Nov 08:00  08:00
         events  came back too often  -           1  19 Nov 08:00  08:00
-        (1) refused        Meta refused the conversion for good.   developer: `classify` tells what the code means; repair, then `dead replay`
+        (1) refused        Meta refused the conversion for good.   developer: repair what the platform names, then `dead replay`
         (2) missing_field  The event lacks a required field.   developer: send the field with every event of this name
         ");
     }

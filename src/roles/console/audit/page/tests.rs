@@ -26,7 +26,7 @@ fn the_designs_sample_reads_as_in_the_design() {
     09:15  10482  Purchase   59.90 EUR  sent (3rd try)     waiting 15:03 (1)  not sent: no click
     09:20  -      Lead               -  paused: login (2)  not sent: consent  -
     (1) click_too_recent  Google takes a conversion 6 hours after the click; it goes out by itself.   nobody needs to act
-    (2) login_refused     Meta refuses login agency-meta since 09:17: 38 conversions of 12 clients wait, the first expires 27 Nov 09:17.   you: renew the token, then `logins check agency-meta`
+    (2) login_refused     Meta refuses login agency-meta since 09:17: 38 conversions of 12 clients wait, the first expires 27 Nov 09:17.   you: renew the token, then `logins resume agency-meta`
     ");
 }
 
@@ -65,7 +65,7 @@ fn events_that_concern_nobody_or_came_again_otherwise_say_so() {
     TIME   CLIENT    ORDER  EVENT         VALUE  GOOGLE
     09:12  stranger  1      Purchase          -  not sent: unknown client (1)
     08:12  acme      2      Purchase (2)      -  waiting
-    (1) unknown_client     No client has this client_id; the event is stored and can be resent once the client exists.   you: add the client with `accounts apply`, then `resend`; or correct client_id where it is published
+    (1) unknown_client     No client has this client_id; the event is stored, and goes out when it is published again once the client exists.   you: add the client with `accounts apply`, then publish the event again; or correct client_id where it is published
     (2) duplicate_differs  The same event came again with another time, value or click; the first one counts.   developer: give different conversions different event IDs, or leave a repeated one unchanged
     ");
 }
@@ -99,9 +99,9 @@ fn what_failed_says_who_must_act_and_each_reason_stands_once() {
     09:14  3      Purchase      -  failed: refused (2)        -
     09:15  4      Purchase      -  not sent: shadow mode (3)  -
     09:16  5      Purchase      -  -                          sent (4)
-    (1) refused      Meta refused the conversion for good: 100/2804009 Invalid parameter.   developer: `classify` tells what the code means; repair, then `dead replay`
-    (2) refused      Meta refused the conversion for good: 100/2804050.   developer: `classify` tells what the code means; repair, then `dead replay`
-    (3) shadow       The ad account is in shadow mode: the request was built and checked, and nothing was sent.   you: set mode = "live" when you are content; `resend` sends what is still in time
+    (1) refused      Meta refused the conversion for good: 100/2804009 Invalid parameter.   developer: repair what the platform names, then `dead replay`
+    (2) refused      Meta refused the conversion for good: 100/2804050.   developer: repair what the platform names, then `dead replay`
+    (3) shadow       The ad account is in shadow mode: the request was built and checked, and nothing was sent.   you: set mode = "live" when you are content
     (4) unconfirmed  Google took it and did not say what became of this one.   nobody needs to act
     "#);
 }
@@ -160,7 +160,7 @@ fn several_clients_have_a_column_and_other_days_their_dates_in_utc() {
     16 Oct 2025 08:12  globex  10481  Purchase  149.00 EUR  sent
     20 Nov 08:15       acme    10482  Purchase   59.90 EUR  sent (3rd try)
     20 Nov 08:20       acme    -      Lead               -  paused: login (1)
-    (1) login_refused  Meta refuses login agency-meta since 08:17: 38 conversions of 12 clients wait, the first expires 27 Nov 08:17.   you: renew the token, then `logins check agency-meta`
+    (1) login_refused  Meta refuses login agency-meta since 08:17: 38 conversions of 12 clients wait, the first expires 27 Nov 08:17.   you: renew the token, then `logins resume agency-meta`
     ");
 }
 

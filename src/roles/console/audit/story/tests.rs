@@ -157,7 +157,7 @@ fn every_state_says_what_happens_next() {
       signals           e-mail, external ID, first name, IP address, browser, fbp
       20 Nov 09:15:07   1st try: not taken now: login
       why               Meta refuses login agency-meta.
-      next              it goes out when the pause ends; you: renew the token, then `logins check agency-meta`; Meta takes it until 27 Nov 09:12
+      next              it goes out when the pause ends; you: renew the token, then `logins resume agency-meta`; Meta takes it until 27 Nov 09:12
 
     Google, acme/google, customer 1234567890: sent
       click             none known
@@ -178,7 +178,7 @@ fn every_state_says_what_happens_next() {
       20 Nov 09:15:07   1st try: refused
       why               Meta refused the conversion for good: 100 Invalid parameter.
       mind              Meta may have counted a try of 20 Nov 09:16:00 that had no answer
-      next              developer: `classify` tells what the code means; repair, then `dead replay`; Meta takes it until 27 Nov 09:12
+      next              developer: repair what the platform names, then `dead replay`; Meta takes it until 27 Nov 09:12
 
     Meta, acme/meta, pixel or dataset 1234567890: waiting
       click             none known
@@ -191,7 +191,7 @@ fn every_state_says_what_happens_next() {
       signals           e-mail, external ID, first name, IP address, browser, fbp
       20 Nov 09:15:07   1st try: not taken now: login
       why               The ad account is in shadow mode: the request was built and checked, and nothing was sent.
-      next              you: set mode = "live" when you are content; `resend` sends what is still in time
+      next              you: set mode = "live" when you are content
 
     Meta, acme/meta, pixel or dataset 1234567890: not sent: no click
       click             none known
@@ -212,8 +212,8 @@ fn an_event_that_concerns_nobody_and_whose_record_is_gone_is_told_all_the_same()
     Purchase of ACME Shoes, order 1, event ID e-1 (times in Europe/Berlin)
       20 Nov 09:12:00   happened
       20 Nov 09:12:00   came in
-                        No client has this client_id; the event is stored and can be resent once the client exists.
-      next              you: add the client with `accounts apply`, then `resend`; or correct client_id where it is published
+                        No client has this client_id; the event is stored, and goes out when it is published again once the client exists.
+      next              you: add the client with `accounts apply`, then publish the event again; or correct client_id where it is published
     ");
 }
 

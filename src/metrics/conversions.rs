@@ -64,6 +64,101 @@ const REASONS: [&str; 4] = ["due", "pause_ended", "silent", "probe"];
 /// What a pause can hold back.
 const SCOPES: [&str; 4] = ["login", "account", "quota", "platform"];
 
+/// Why an attempt may end as it does: the pairs of `outcome` and `cause` that stand at zero from the start, beside each outcome without a cause.
+const ATTEMPT_CAUSES: [(&str, &[Cause]); 7] = [
+    ("delivered", &[Cause::TestMode]),
+    ("accepted", &[Cause::TestMode]),
+    (
+        "deferred",
+        &[
+            Cause::PlatformError,
+            Cause::PlatformUnreachable,
+            Cause::AnswerUnreadable,
+            Cause::RateLimited,
+            Cause::ClickTooRecent,
+            Cause::DeadlinePassed,
+            Cause::MayBeCounted,
+        ],
+    ),
+    ("ambiguous", &[Cause::Ambiguous, Cause::MayBeCounted]),
+    (
+        "blocked",
+        &[
+            Cause::LoginRefused,
+            Cause::LoginMissing,
+            Cause::PermissionMissing,
+            Cause::AccountNotSetUp,
+            Cause::TransportNotAllowlisted,
+            Cause::InterfaceGone,
+            Cause::QuotaExhausted,
+            Cause::RateLimited,
+            Cause::PlatformDown,
+        ],
+    ),
+    (
+        "refused",
+        &[
+            Cause::Refused,
+            Cause::EventTooOld,
+            Cause::MissingValue,
+            Cause::InvalidField,
+            Cause::InvalidCurrency,
+            Cause::InvalidClickId,
+            Cause::PersonalDataRefused,
+            Cause::RequestTooLarge,
+        ],
+    ),
+    (
+        "not_sent",
+        &[
+            Cause::ClickTooOld,
+            Cause::ClickNotFound,
+            Cause::ClickKindElsewhere,
+            Cause::ConsentDenied,
+            Cause::NoIdentifiers,
+            Cause::EventNameNotTaken,
+            Cause::DuplicateAtPlatform,
+        ],
+    ),
+];
+
+/// What the router may decide with a cause: the pairs of `state` and `cause` that stand at zero from the start, beside `queued`.
+const DECISIONS: [(State, &[Cause]); 3] = [
+    (State::Waiting, &[Cause::ClickTooRecent, Cause::Scheduled]),
+    (
+        State::NotSent,
+        &[
+            Cause::Shadow,
+            Cause::BeforeLiveFrom,
+            Cause::NoClick,
+            Cause::ClickKindElsewhere,
+            Cause::NoCtwaClickIdForPhone,
+            Cause::ClickTooOld,
+            Cause::ConsentDenied,
+            Cause::ConsentMissing,
+            Cause::HostNotWanted,
+            Cause::EventNotMapped,
+            Cause::EventNameNotTaken,
+            Cause::NoIdentifiers,
+            Cause::CreditElsewhere,
+        ],
+    ),
+    (
+        State::Failed,
+        &[
+            Cause::EventTooOld,
+            Cause::MissingField,
+            Cause::MissingValue,
+            Cause::InvalidField,
+            Cause::InvalidCurrency,
+            Cause::InvalidClickId,
+            Cause::AccountNotSetUp,
+            Cause::PersonalDataRefused,
+            Cause::RequestTooLarge,
+        ],
+    ),
+];
+
 /// Buckets of [`REQUEST_SECONDS`]: Meta answers most requests within 600 ms, and none may take over 20 s.
 pub const REQUEST_BUCKETS: [f64; 10] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0];
 /// Buckets of [`BATCH`], up to Google's limit.
@@ -132,10 +227,22 @@ fn touch() {
     for scope in SCOPES {
         gauge!(PAUSES, "scope" => scope).set(0.0);
     }
-    for platform in Platform::ALL.map(Platform::as_str) {
+    for platform in Platform::ALL {
         for outcome in OUTCOMES {
-            counter!(ATTEMPTS, "platform" => platform, "outcome" => outcome, "cause" => "").increment(0);
+            attempted(platform, outcome, None, 0);
         }
+        for (outcome, causes) in ATTEMPT_CAUSES {
+            causes
+                .iter()
+                .for_each(|cause| attempted(platform, outcome, Some(*cause), 0));
+        }
+        decided(platform, State::Queued, None, 0);
+        for (state, causes) in DECISIONS {
+            causes
+                .iter()
+                .for_each(|cause| decided(platform, state, Some(*cause), 0));
+        }
+        let platform = platform.as_str();
         for cause in Cause::ALL {
             counter!(DEAD_LETTERS, "queue" => platform, "cause" => cause.as_str()).increment(0);
         }
@@ -178,9 +285,9 @@ pub fn events_unwanted(count: usize) {
 }
 
 /// Counts what the router decided for an ad account.
-pub fn decided(platform: Platform, state: State, cause: Option<Cause>) {
+pub fn decided(platform: Platform, state: State, cause: Option<Cause>, count: usize) {
     counter!(DISPATCHES_DECIDED, "platform" => platform.as_str(), "state" => state.as_str(), "cause" => cause.map_or("", Cause::as_str))
-        .increment(1);
+        .increment(count as u64);
 }
 
 /// Counts attempts that ended the same way.

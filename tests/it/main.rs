@@ -5,6 +5,7 @@
 mod crashes;
 mod fuzz;
 mod isolation;
+mod metrics;
 mod outages;
 mod pauses;
 mod permissions;

@@ -327,7 +327,7 @@ fn note(event: &NewEvent, standing: &StoredEvent) {
     }
     conversions::event_stored(event.cause);
     for dispatch in &event.dispatches {
-        conversions::decided(dispatch.platform, dispatch.state, dispatch.cause);
+        conversions::decided(dispatch.platform, dispatch.state, dispatch.cause, 1);
     }
 }
 

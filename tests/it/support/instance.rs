@@ -43,6 +43,11 @@ impl Instance {
         self.services("kill").await;
     }
 
+    /// Stops it in order.
+    pub async fn stop(&self) {
+        self.services("stop").await;
+    }
+
     /// One of the addresses.
     pub fn address(&self, key: &str) -> &str {
         &self.addresses[key]

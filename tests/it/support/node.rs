@@ -27,6 +27,11 @@ impl Node {
         self.instance.kill().await;
     }
 
+    /// Stops it in order.
+    pub async fn stop(&self) {
+        self.instance.stop().await;
+    }
+
     /// One of the addresses: `RELAY_AMQP_URL`, `RELAY_MANAGEMENT_URL`.
     pub fn address(&self, key: &str) -> &str {
         self.instance.address(key)

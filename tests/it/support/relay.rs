@@ -115,12 +115,18 @@ impl Relay {
         admin_address(&self.log()).expect("it has opened its admin port")
     }
 
-    /// The page of its metrics.
-    pub async fn metrics(&self) -> String {
-        let answer = reqwest::get(format!("http://{}/metrics", self.admin()))
+    /// The status and the text of a page of its admin port, such as `/readyz`.
+    pub async fn page(&self, path: &str) -> (u16, String) {
+        let answer = reqwest::get(format!("http://{}{path}", self.admin()))
             .await
             .expect("the admin port answers");
-        answer.text().await.expect("metrics are text")
+        let status = answer.status().as_u16();
+        (status, answer.text().await.expect("a page is text"))
+    }
+
+    /// The page of its metrics.
+    pub async fn metrics(&self) -> String {
+        self.page("/metrics").await.1
     }
 
     /// The sum of a metric over all its series whose labels hold this text.

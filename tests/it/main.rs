@@ -2,6 +2,7 @@
 //!
 //! Each test has its own vhost, schema and simulator. Nothing sleeps for luck: everything is awaited on a condition with a deadline.
 
+mod bugs;
 mod crashes;
 mod fuzz;
 mod isolation;

@@ -111,7 +111,11 @@ impl Batch<'_> {
                 accounts: directory.accounts_of(&event.client),
             };
             // A panic in one event is that event's bug, not the batch's.
-            let planned = catch_unwind(AssertUnwindSafe(|| plan(&event, recipients, now))).unwrap_or(Err(Malformed {
+            let planning = || {
+                crate::crash_point!("router.plan");
+                plan(&event, recipients, now)
+            };
+            let planned = catch_unwind(AssertUnwindSafe(planning)).unwrap_or(Err(Malformed {
                 cause: Cause::Bug,
                 field: None,
             }));

@@ -164,16 +164,14 @@ impl Round {
 
     /// Sends one batch, and puts back into the work what of it is to be sent again.
     async fn step(&mut self, target: &Target, batch: Vec<Item>, work: &mut Work) -> Result<(), StoreAway> {
-        let request = self.build(target, &batch);
-        if request.body.len() > adapter(self.platform).limits(&target.account).bytes {
-            if batch.len() > 1 {
+        let request = match self.build(target, &batch) {
+            Ok(request) => request,
+            Err(_) if batch.len() > 1 => {
                 work.again_in_halves(batch);
                 return Ok(());
             }
-            return self
-                .settle(batch, |_| (State::Failed, Cause::RequestTooLarge, None))
-                .await;
-        }
+            Err(cause) => return self.settle(batch, |_| (State::Failed, cause, None)).await,
+        };
         let Some(batch) = self.keep_lease(batch).await? else {
             return Ok(());
         };
@@ -234,7 +232,11 @@ impl Round {
         if target.mode == Mode::Shadow {
             return Some((State::NotSent, Cause::Shadow, None));
         }
-        match adapter(self.platform).check(dispatch, &target.account) {
+        // A panic over one conversion is that conversion's bug, not the batch's; so it is below.
+        let checked = catch_unwind(AssertUnwindSafe(|| {
+            adapter(self.platform).check(dispatch, &target.account)
+        }));
+        match checked.unwrap_or(Err(Rejection::Failed(Cause::Bug, None))) {
             Ok(()) => None,
             Err(Rejection::NotSent(cause)) => Some((State::NotSent, cause, None)),
             Err(Rejection::Failed(cause, detail)) => Some((State::Failed, cause, detail)),

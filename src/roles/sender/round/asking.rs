@@ -1,6 +1,9 @@
 //! One request: built, sent while the lease holds, and classified.
 
-use std::time::Instant;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
 
 use tracing::{info, warn};
 
@@ -18,7 +21,8 @@ use crate::{
 };
 
 impl Round {
-    pub(super) fn build(&self, target: &Target, batch: &[Item]) -> Request {
+    /// The request for a batch. `Err` says why there is none; which of the batch is to blame, halves find out.
+    pub(super) fn build(&self, target: &Target, batch: &[Item]) -> Result<Request, Cause> {
         let dispatches: Vec<&Dispatch> = batch.iter().map(|item| &item.parcel.dispatch).collect();
         let test_code = match target.mode {
             Mode::Test => Some(target.account.rules.test_code.as_deref().unwrap_or("TEST")),
@@ -29,7 +33,15 @@ impl Round {
             endpoints: &self.context.endpoints,
             test_code,
         };
-        adapter(self.platform).build(&dispatches, &sending)
+        let build = || {
+            crate::crash_point!("sender.build");
+            adapter(self.platform).build(&dispatches, &sending)
+        };
+        let request = catch_unwind(AssertUnwindSafe(build)).map_err(|_| Cause::Bug)?;
+        if request.body.len() > adapter(self.platform).limits(&target.account).bytes {
+            return Err(Cause::RequestTooLarge);
+        }
+        Ok(request)
     }
 
     /// Sends one request and says what came of it.
@@ -62,7 +74,12 @@ impl Round {
                 facts.http_status = i16::try_from(answer.status).ok();
                 facts.request_id = answer.request_id();
                 let dispatches: Vec<&Dispatch> = batch.iter().map(|item| &item.parcel.dispatch).collect();
-                adapter(self.platform).classify(&answer, &dispatches, &target.account)
+                let classify = || {
+                    crate::crash_point!("sender.classify");
+                    adapter(self.platform).classify(&answer, &dispatches, &target.account)
+                };
+                // An answer that nobody could classify is none.
+                catch_unwind(AssertUnwindSafe(classify)).unwrap_or_else(|_| all(Outcome::plain(Verdict::Ambiguous)))
             }
             Err(NoAnswer::NotSent) => all(Outcome::plain(Verdict::Deferred {
                 cause: Cause::PlatformUnreachable,

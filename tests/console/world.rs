@@ -14,7 +14,7 @@ use conversion_relay::{
     store::{
         Store,
         routing::{NewDispatch, NewEvent},
-        sending::{Record, RequestFacts},
+        sending::{Record, Report, RequestFacts},
     },
 };
 use serde_json::json;
@@ -169,10 +169,14 @@ impl World {
             duration_ms: 81,
             batch: 1,
         };
-        let record = how(delivered(key));
+        let report = Report {
+            lease,
+            records: vec![how(delivered(key))],
+            facts,
+        };
         let recorded = self
             .store()
-            .record(lease, &[record], &facts, &[], None)
+            .record(&report, &[], None)
             .await
             .expect("the record is taken");
         assert_eq!(recorded.len(), 1);

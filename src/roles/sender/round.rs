@@ -69,7 +69,7 @@ struct Item {
 
 impl Item {
     fn key(&self) -> DispatchKey {
-        self.parcel.dispatch.key()
+        self.parcel.key
     }
 }
 

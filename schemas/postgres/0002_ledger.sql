@@ -18,6 +18,12 @@ CREATE TABLE events (
     body        json NOT NULL           -- domain::EventRecord: hashed, with every platform's form
 ) WITH (fillfactor = 95);
 
+-- A body is just long enough to be compressed, and Postgres's own method takes ten times as long over it; one built without lz4 keeps its own.
+DO $$ BEGIN
+    EXECUTE 'ALTER TABLE events ALTER COLUMN body SET COMPRESSION lz4';
+EXCEPTION WHEN feature_not_supported OR syntax_error THEN NULL;
+END $$;
+
 CREATE INDEX events_order_id ON events (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX events_event_id ON events (event_id);
 CREATE INDEX events_received ON events (received_at);

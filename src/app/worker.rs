@@ -20,6 +20,7 @@ use crate::{
         credentials::Credentials,
         directory::DirectoryWatch,
         keeper,
+        recorder::Recorder,
         router::{self, Inbound},
         sender,
     },
@@ -148,6 +149,7 @@ async fn build(config: &Config, readiness: Readiness) -> anyhow::Result<Context>
     let secrets = secrets(config, &store);
     Ok(Context {
         credentials: Credentials::new(secrets, http.clone(), endpoints.clone()),
+        recorder: Recorder::start(store.clone()),
         store,
         broker: Broker::start(broker_settings(&config.broker)),
         topology: Topology::new(config.broker.prefix.clone()),

@@ -90,4 +90,13 @@ impl<T> PerPlatform<T> {
             Platform::Tiktok => &self.tiktok,
         }
     }
+
+    /// The value of one platform, to be changed.
+    pub fn get_mut(&mut self, platform: Platform) -> &mut T {
+        match platform {
+            Platform::Meta => &mut self.meta,
+            Platform::Google => &mut self.google,
+            Platform::Tiktok => &mut self.tiktok,
+        }
+    }
 }

@@ -107,16 +107,29 @@ impl EventRecord {
 
     /// The same with the identities of one platform only: what travels to that platform's sender.
     pub fn for_platform(&self, platform: Platform) -> Self {
-        let mut record = Self {
-            identities: PerPlatform::default(),
-            ..self.clone()
-        };
-        let identity = self.identities.get(platform).clone();
-        match platform {
-            Platform::Meta => record.identities.meta = identity,
-            Platform::Google => record.identities.google = identity,
-            Platform::Tiktok => record.identities.tiktok = identity,
+        let mut identities = PerPlatform::default();
+        *identities.get_mut(platform) = self.identities.get(platform).clone();
+        // Field by field: a clone of the whole would copy the other platforms' identities only to drop them.
+        Self {
+            client: self.client.clone(),
+            event_id: self.event_id.clone(),
+            name: self.name.clone(),
+            time: self.time,
+            first_seen: self.first_seen,
+            action_source: self.action_source,
+            source_url: self.source_url.clone(),
+            referrer_url: self.referrer_url.clone(),
+            clicks: self.clicks.clone(),
+            value: self.value,
+            currency: self.currency.clone(),
+            order_id: self.order_id.clone(),
+            contents: self.contents.clone(),
+            consent: self.consent,
+            custom: self.custom.clone(),
+            ip: self.ip,
+            user_agent: self.user_agent.clone(),
+            has_email_or_phone: self.has_email_or_phone,
+            identities,
         }
-        record
     }
 }

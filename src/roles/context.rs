@@ -7,7 +7,7 @@ use std::sync::{
 
 use chrono::Utc;
 
-use super::{credentials::Credentials, directory::DirectoryWatch};
+use super::{credentials::Credentials, directory::DirectoryWatch, recorder::Recorder};
 use crate::{
     broker::{Broker, Intake, IntakeSettings, topology::Topology},
     config::PaceConfig,
@@ -21,6 +21,8 @@ use crate::{
 pub struct Context {
     /// Postgres.
     pub store: Store,
+    /// Where the senders record what the platforms answer.
+    pub recorder: Recorder,
     /// RabbitMQ.
     pub broker: Broker,
     /// The names of exchanges and queues.

@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod directory;
 pub mod keeper;
 pub mod messages;
+pub mod recorder;
 pub mod router;
 mod sealed;
 pub mod sender;

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime};
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::{Config, config::SslMode};
@@ -96,6 +96,8 @@ impl Store {
         };
         let pool = Pool::builder(manager)
             .max_size(settings.connections)
+            // The connection used last is warm: few of them do the work, with their plans and caches ready.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(settings.connect_timeout))
             .create_timeout(Some(settings.connect_timeout))

@@ -102,6 +102,17 @@ pub struct RequestFacts {
     pub batch: i32,
 }
 
+/// What became of the dispatches of one request.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The lease under which they were claimed.
+    pub lease: Uuid,
+    /// One each.
+    pub records: Vec<Record>,
+    /// What is the same for all of them.
+    pub facts: RequestFacts,
+}
+
 /// A pause that an answer asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPause {
@@ -165,9 +176,11 @@ LEFT JOIN claimed USING (event_key, account_id)";
 
 const RECORD: &str = "
 WITH record AS (
-    SELECT * FROM unnest($2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
-                         $9::boolean[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::text[])
-      AS record(event_key, account_id, state, cause, detail, due, deadline, is_deferral, is_ambiguous, receipt, outcome, code, message)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
+                         $9::boolean[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::smallint[],
+                         $17::integer[], $18::integer[])
+      AS record(lease, event_key, account_id, state, cause, detail, due, deadline, is_deferral, is_ambiguous, receipt, outcome, code, message,
+                request_id, http_status, duration_ms, batch)
 ), updated AS (
     UPDATE dispatches dispatch
     SET state = record.state, cause = record.cause, detail = record.detail, due = record.due, deadline = record.deadline,
@@ -181,14 +194,15 @@ WITH record AS (
                          WHEN 'sent' THEN CASE WHEN record.receipt IS NOT NULL THEN record.due END END
     FROM record
     WHERE dispatch.event_key = record.event_key AND dispatch.account_id = record.account_id
-      AND (dispatch.state = 'sending' AND dispatch.lease = $1
+      AND (dispatch.state = 'sending' AND dispatch.lease = record.lease
            OR record.state = 'sent' AND dispatch.state IN ('queued', 'sending', 'waiting', 'paused'))
-    RETURNING dispatch.event_key, dispatch.account_id, dispatch.attempts, dispatch.dead_count
+    RETURNING dispatch.event_key, dispatch.account_id, dispatch.attempts, dispatch.dead_count, record.outcome, record.cause, record.code,
+              record.message, record.request_id, record.http_status, record.duration_ms, record.batch
 ), attempt AS (
     INSERT INTO attempts (event_key, account_id, number, outcome, cause, code, message, request_id, http_status, duration_ms, batch)
-    SELECT event_key, account_id, updated.attempts, record.outcome, record.cause, record.code, record.message, $15, $16, $17, $18
-    FROM updated JOIN record USING (event_key, account_id)
-    WHERE record.outcome IS NOT NULL
+    SELECT event_key, account_id, attempts, outcome, cause, code, message, request_id, http_status, duration_ms, batch
+    FROM updated
+    WHERE outcome IS NOT NULL
 )
 SELECT event_key, account_id, attempts, dead_count FROM updated";
 
@@ -200,6 +214,9 @@ pub struct Recorded {
     /// How often it has failed.
     pub dead_count: i32,
 }
+
+/// What changed when something was recorded.
+pub type Recordings = HashMap<DispatchKey, Recorded>;
 
 impl Store {
     /// Claims dispatches for sending: one statement over all of them, whatever their accounts. `lease` must be new, and no key may occur twice.
@@ -230,22 +247,23 @@ impl Store {
             .collect())
     }
 
-    /// Records what became of dispatches that were claimed under `lease`, in one transaction with the pauses that the answer asks for. Only rows
-    /// that still are under this lease change; a late delivery beats any unsettled state. Gives those that changed.
+    /// Records what became of the dispatches of several requests, in one statement. Only rows that still are under the report's lease change; a
+    /// late delivery beats any unsettled state. Gives those that changed. No dispatch may occur twice.
+    pub async fn record_all(&self, reports: &[&Report]) -> Result<Recordings, StoreError> {
+        let client = self.client().await?;
+        record_in(&client, reports).await
+    }
+
+    /// Records what became of the dispatches of one request, in one transaction with the pauses that the answer asks for.
     pub async fn record(
         &self,
-        lease: Uuid,
-        records: &[Record],
-        facts: &RequestFacts,
+        report: &Report,
         pauses: &[NewPause],
         lifted: Option<AccountId>,
-    ) -> Result<HashMap<DispatchKey, Recorded>, StoreError> {
+    ) -> Result<Recordings, StoreError> {
         let mut client = self.client().await?;
-        if pauses.is_empty() && lifted.is_none() {
-            return record_in(&client, lease, records, facts).await;
-        }
         let transaction = client.build_transaction().start().await?;
-        let recorded = record_in(&transaction, lease, records, facts).await?;
+        let recorded = record_in(&transaction, &[report]).await?;
         for pause in pauses {
             pauses::hold(&transaction, pause).await?;
         }
@@ -341,35 +359,41 @@ impl Store {
     }
 }
 
-async fn record_in(
-    client: &impl GenericClient,
-    lease: Uuid,
-    records: &[Record],
-    facts: &RequestFacts,
-) -> Result<HashMap<DispatchKey, Recorded>, StoreError> {
-    let mut records: Vec<&Record> = records.iter().collect();
-    records.sort_unstable_by_key(|record| record.key);
-    let (events, accounts) = columns(&records.iter().map(|record| record.key).collect::<Vec<_>>());
+async fn record_in(client: &impl GenericClient, reports: &[&Report]) -> Result<Recordings, StoreError> {
+    let mut rows: Vec<(&Record, &Report)> = reports
+        .iter()
+        .flat_map(|report| report.records.iter().map(|record| (record, *report)))
+        .collect();
+    // In the order in which other statements lock them.
+    rows.sort_unstable_by_key(|(record, _)| record.key);
+    let (events, accounts) = columns(&rows.iter().map(|(record, _)| record.key).collect::<Vec<_>>());
     macro_rules! column {
-        ($($field:tt)+) => { records.iter().map(|record| record.$($field)+).collect::<Vec<_>>() };
+        (|$record:ident, $report:ident| $value:expr) => {
+            rows.iter().map(|($record, $report)| $value).collect::<Vec<_>>()
+        };
     }
-    let states = column!(state.as_str());
-    let causes = column!(cause.map(Cause::as_str));
-    let details = column!(detail.as_deref());
-    let dues = column!(due);
-    let deadlines = column!(deadline);
-    let deferrals = column!(is_deferral);
-    let ambiguous = column!(is_ambiguous);
-    let receipts = column!(receipt.as_deref());
-    let outcomes = column!(outcome);
-    let codes = column!(code.as_deref());
-    let messages = column!(message.as_deref());
+    let leases = column!(|_record, report| report.lease);
+    let states = column!(|record, _report| record.state.as_str());
+    let causes = column!(|record, _report| record.cause.map(Cause::as_str));
+    let details = column!(|record, _report| record.detail.as_deref());
+    let dues = column!(|record, _report| record.due);
+    let deadlines = column!(|record, _report| record.deadline);
+    let deferrals = column!(|record, _report| record.is_deferral);
+    let ambiguous = column!(|record, _report| record.is_ambiguous);
+    let receipts = column!(|record, _report| record.receipt.as_deref());
+    let outcomes = column!(|record, _report| record.outcome);
+    let codes = column!(|record, _report| record.code.as_deref());
+    let messages = column!(|record, _report| record.message.as_deref());
+    let request_ids = column!(|_record, report| report.facts.request_id.as_deref());
+    let statuses = column!(|_record, report| report.facts.http_status);
+    let durations = column!(|_record, report| report.facts.duration_ms);
+    let batches = column!(|_record, report| report.facts.batch);
     let statement = client.prepare_cached(RECORD).await?;
     let rows = client
         .query(
             &statement,
             &[
-                &lease,
+                &leases,
                 &events,
                 &accounts,
                 &states,
@@ -383,10 +407,10 @@ async fn record_in(
                 &outcomes,
                 &codes,
                 &messages,
-                &facts.request_id,
-                &facts.http_status,
-                &facts.duration_ms,
-                &facts.batch,
+                &request_ids,
+                &statuses,
+                &durations,
+                &batches,
             ],
         )
         .await?;

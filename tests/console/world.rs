@@ -15,7 +15,7 @@ use conversion_relay::{
     store::{
         Store,
         routing::{NewDispatch, NewEvent},
-        sending::{Claim, DeadFacts, Record, RequestFacts},
+        sending::{Claim, DeadFacts, Record, Report, RequestFacts},
     },
 };
 use serde_json::json;
@@ -166,10 +166,14 @@ impl World {
             duration_ms: 81,
             batch: 1,
         };
-        let record = how(delivered(key));
+        let report = Report {
+            lease,
+            records: vec![how(delivered(key))],
+            facts,
+        };
         let recorded = self
             .store()
-            .record(lease, &[record], &facts, &[], None)
+            .record(&report, &[], None)
             .await
             .expect("the record is taken");
         assert_eq!(recorded.len(), 1);

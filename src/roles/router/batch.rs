@@ -196,7 +196,7 @@ impl Batch<'_> {
             return Ok(());
         }
         // Two routers that insert the same events must do so in the same order.
-        events.sort_by_key(|event| event.record.key());
+        events.sort_by_cached_key(|event| event.record.key());
         let stored = self
             .context
             .store

@@ -59,7 +59,11 @@ impl Sender {
         let held = Held {
             key,
             way,
-            item: Parcel { delivery, dispatch },
+            item: Parcel {
+                delivery,
+                dispatch,
+                key,
+            },
         };
         if let Err(second) = self.pending.add(held) {
             // The one that is held already speaks for it, and the ledger for both.

@@ -42,7 +42,7 @@ pub(super) struct ClaimedBatch {
 /// Claims, acks what others look after, and publishes the dead copies of what has failed.
 pub(super) async fn claim(context: Arc<Context>, publisher: Publisher, parcels: Vec<Parcel>) -> Claiming {
     let lease = Uuid::now_v7();
-    let keys: Vec<DispatchKey> = parcels.iter().map(|parcel| parcel.dispatch.key()).collect();
+    let keys: Vec<DispatchKey> = parcels.iter().map(|parcel| parcel.key).collect();
     let mut by_account: HashMap<AccountId, Vec<DispatchKey>> = HashMap::new();
     for key in &keys {
         by_account.entry(key.account).or_default().push(*key);
@@ -114,7 +114,7 @@ pub(super) async fn bury(context: &Context, publisher: &Publisher, dead: Vec<(Pa
         return;
     }
     crate::crash_point!("sender.after_dead_letter");
-    let keys: Vec<DispatchKey> = dead.iter().map(|(parcel, _)| parcel.dispatch.key()).collect();
+    let keys: Vec<DispatchKey> = dead.iter().map(|(parcel, _)| parcel.key).collect();
     if let Err(failure) = context.store.dead_copies_confirmed(&keys).await {
         // The keeper publishes them once more then, and replay takes a second copy for what it is.
         warn!(error = %chain(&failure), "confirmed dead copies could not be noted");

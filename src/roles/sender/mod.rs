@@ -46,6 +46,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) struct Parcel {
     pub(super) delivery: Delivery,
     pub(super) dispatch: Dispatch,
+    /// Of the dispatch; it is a hash, and asked for at every step.
+    pub(super) key: DispatchKey,
 }
 
 /// One platform's sender.
@@ -113,6 +115,10 @@ impl Sender {
                 arrivals = self.live.next(most) => if !self.arrived(arrivals, Way::Live).await { break },
                 arrivals = self.bulk.next(most) => if !self.arrived(arrivals, Way::Bulk).await { break },
                 _ = looks.tick() => self.look_around().await,
+            }
+            // Rounds that were recorded together end together, and their ad accounts are claimed for together.
+            while let Some(end) = self.rounds.try_join_next_with_id() {
+                self.round_ended(end).await;
             }
             self.begin();
         }

@@ -7,6 +7,7 @@ mod work;
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -69,7 +70,7 @@ struct Item {
 
 impl Item {
     fn key(&self) -> DispatchKey {
-        self.parcel.dispatch.key()
+        self.parcel.key
     }
 }
 

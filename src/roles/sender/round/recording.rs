@@ -1,7 +1,7 @@
 //! What became of dispatches: recorded, buried where they failed, acked.
 
 use std::{
-    collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,7 @@ use crate::{
             decide::{Circumstances, decide, outcome_name, shows_that_access_works, undecided, unsent},
         },
     },
-    store::sending::{DeadFacts, NewPause, Record, Recorded, RequestFacts},
+    store::sending::{DeadFacts, NewPause, Record, Recordings, Report, RequestFacts},
 };
 
 /// How long recording is tried while Postgres does not answer; a delivery that is recorded late still counts.
@@ -106,28 +106,32 @@ impl Round {
         pauses: &[NewPause],
         lifted: Option<AccountId>,
     ) -> Result<(), StoreAway> {
-        let recorded = self.store_records(&records, facts, pauses, lifted).await?;
-        self.close(items, records, &recorded).await;
+        let report = Arc::new(Report {
+            lease: self.batch.lease,
+            records,
+            facts: facts.clone(),
+        });
+        let recorded = self.store_report(&report, pauses, lifted).await?;
+        self.close(items, &report.records, &recorded).await;
         Ok(())
     }
 
-    async fn store_records(
+    async fn store_report(
         &self,
-        records: &[Record],
-        facts: &RequestFacts,
+        report: &Arc<Report>,
         pauses: &[NewPause],
         lifted: Option<AccountId>,
-    ) -> Result<HashMap<DispatchKey, Recorded>, StoreAway> {
+    ) -> Result<Recordings, StoreAway> {
         crate::crash_point!("sender.before_record");
         let started = Instant::now();
         let mut pause = Duration::from_millis(100);
         loop {
-            match self
-                .context
-                .store
-                .record(self.batch.lease, records, facts, pauses, lifted)
-                .await
-            {
+            let result = if pauses.is_empty() && lifted.is_none() {
+                self.context.recorder.record(Arc::clone(report)).await
+            } else {
+                self.context.store.record(report, pauses, lifted).await
+            };
+            match result {
                 Ok(recorded) => {
                     crate::crash_point!("sender.after_record");
                     return Ok(recorded);
@@ -147,7 +151,7 @@ impl Round {
     }
 
     /// Publishes dead copies of what failed, and acks the rest.
-    async fn close(&self, items: Vec<Item>, records: Vec<Record>, recorded: &HashMap<DispatchKey, Recorded>) {
+    async fn close(&self, items: Vec<Item>, records: &[Record], recorded: &Recordings) {
         let now = Utc::now();
         let lost = records
             .iter()
@@ -163,7 +167,7 @@ impl Round {
                 (State::Failed, Some(standing), Some(cause)) => {
                     let facts = DeadFacts {
                         cause,
-                        detail: record.detail,
+                        detail: record.detail.clone(),
                         dead_count: standing.dead_count,
                         attempts: standing.attempts,
                         failed_at: now,

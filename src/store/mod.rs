@@ -15,6 +15,7 @@ mod row;
 mod rows;
 mod sealed;
 pub mod sending;
+pub mod statistics;
 pub mod trials;
 
 pub use pool::{Store, StoreError, StoreSettings};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::Utc;
+use tracing::info;
 
 use super::duties::DutyFailure;
 use crate::{
@@ -16,7 +17,15 @@ const MONTHS_AHEAD: u32 = 3;
 /// How many events go in one step of retention.
 const EXPIRED_MAX: i64 = 1_000;
 
-/// Does all of it once.
+/// What cannot wait for the others: a new ledger outgrows its statistics within seconds.
+pub(super) async fn statistics(context: &Context) -> Result<(), DutyFailure> {
+    for table in context.store.refresh_statistics().await? {
+        info!(table, "ledger has grown: its statistics were refreshed");
+    }
+    Ok(())
+}
+
+/// Does all others once.
 pub(super) async fn all(context: &Context) -> Result<(), DutyFailure> {
     context.store.make_partitions(Utc::now(), MONTHS_AHEAD).await?;
     while context.store.drop_expired_events(EXPIRED_MAX).await? > 0 {}

@@ -35,6 +35,7 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
             _ = ticks.tick() => {}
         }
         let result = async {
+            chores::statistics(&context).await?;
             duties.all().await?;
             if Instant::now() >= chores_due {
                 chores_due = Instant::now() + CHORES_INTERVAL;

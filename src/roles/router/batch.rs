@@ -35,6 +35,9 @@ use crate::{
     },
 };
 
+/// How many events are read before others have their turn.
+const EVENTS_A_BREATH: usize = 32;
+
 /// Why a batch could not be finished; all of its deliveries are handled again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BatchFailure {
@@ -50,9 +53,9 @@ pub(super) enum BatchFailure {
 }
 
 /// What a batch is handled with.
-pub(super) struct Batch<'a> {
-    pub(super) context: &'a Context,
-    pub(super) publisher: &'a Publisher,
+pub(super) struct Batch {
+    pub(super) context: Arc<Context>,
+    pub(super) publisher: Publisher,
     pub(super) inbound: Inbound,
 }
 
@@ -74,9 +77,9 @@ struct Sorted {
     unwanted_counts: BTreeMap<(ClientId, String), i64>,
 }
 
-impl Batch<'_> {
+impl Batch {
     /// Handles a batch; every delivery that is not acked when this fails is given out again after the channel was reopened.
-    pub(super) async fn handle(&self, mut deliveries: Vec<Delivery>) -> Result<(), BatchFailure> {
+    pub(super) async fn handle(self, mut deliveries: Vec<Delivery>) -> Result<(), BatchFailure> {
         // Whatever is dropped on the way goes back when the router closes its channel, which it does after every failure.
         deliveries.iter_mut().for_each(Delivery::leave_on_drop);
         let mut under_trial = Vec::new();
@@ -102,9 +105,10 @@ impl Batch<'_> {
     async fn handle_all(&self, deliveries: Vec<Delivery>, condemned: &[Bytes]) -> Result<(), BatchFailure> {
         let now = Utc::now();
         conversions::events_received(self.inbound.as_str(), deliveries.len());
-        let (parsed, mut sorted) = self.parse_all(deliveries, condemned, now);
+        let (parsed, mut sorted) = self.parse_all(deliveries, condemned, now).await;
         let directory = self.known_clients(&parsed).await?;
-        for (delivery, event) in parsed {
+        for (index, (delivery, event)) in parsed.into_iter().enumerate() {
+            breathe(index).await;
             let client = directory.client(&event.client);
             let recipients = Recipients {
                 client,
@@ -137,7 +141,7 @@ impl Batch<'_> {
         self.settle_rejected(sorted.rejected, now).await
     }
 
-    fn parse_all(
+    async fn parse_all(
         &self,
         deliveries: Vec<Delivery>,
         condemned: &[Bytes],
@@ -145,7 +149,8 @@ impl Batch<'_> {
     ) -> (Vec<(Delivery, Event)>, Sorted) {
         let mut parsed = Vec::with_capacity(deliveries.len());
         let mut sorted = Sorted::default();
-        for delivery in deliveries {
+        for (index, delivery) in deliveries.into_iter().enumerate() {
+            breathe(index).await;
             let envelope = Envelope {
                 message_id: delivery.message_id.as_deref(),
                 timestamp: delivery
@@ -320,6 +325,13 @@ impl Sorted {
     fn add_unwanted(&mut self, delivery: Delivery, event: Event) {
         *self.unwanted_counts.entry((event.client, event.name)).or_default() += 1;
         self.unwanted.push(delivery);
+    }
+}
+
+/// Lets others of this thread have their turn now and then: a batch is tens of milliseconds of work.
+async fn breathe(index: usize) {
+    if index % EVENTS_A_BREATH == EVENTS_A_BREATH - 1 {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::batch::Batch;
+use self::batch::{Batch, BatchFailure};
 use super::context::Context;
 use crate::{
     broker::{Arrivals, Delivery, Intake},
@@ -20,6 +21,9 @@ use crate::{
 
 /// How many deliveries are handled at a time.
 const BATCH_MAX: usize = 500;
+/// How many batches are on their way at a time: while one waits for Postgres or the broker, the next is read. They are to each other what two
+/// routers are.
+const BATCHES: usize = 2;
 /// How long a batch may try to get its messages confirmed before the channel is given up.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(30);
 /// How often the router says whether it consumes.
@@ -56,45 +60,69 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
     let mut intake = context.intake(queue, "router");
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let publisher = context.broker.publisher("router");
+    let mut batches: JoinSet<Result<(), BatchFailure>> = JoinSet::new();
     let mut failures = 0;
     loop {
-        let arrivals = tokio::select! {
+        let failure = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
-            arrivals = intake.next(BATCH_MAX) => arrivals,
+            Some(ended) = batches.join_next() => failure_of(ended),
             _ = looks.tick() => {
                 consuming.store(intake.is_consuming(), Ordering::Relaxed);
                 continue;
             }
-        };
-        match arrivals {
-            Arrivals::Deliveries(deliveries) => {
-                let batch = Batch {
-                    context: &context,
-                    publisher: &publisher,
-                    inbound,
-                };
-                let Err(failure) = batch.handle(deliveries).await else {
-                    failures = 0;
+            arrivals = intake.next(BATCH_MAX), if batches.len() < BATCHES => match arrivals {
+                Arrivals::Deliveries(deliveries) => {
+                    let batch = Batch {
+                        context: Arc::clone(&context),
+                        publisher: publisher.clone(),
+                        inbound,
+                    };
+                    batches.spawn(batch.handle(deliveries));
                     continue;
-                };
-                conversions::store_failed("router");
-                warn!(inbound = inbound.as_str(), error = %super::chain(&failure), "router holds on");
-                consuming.store(false, Ordering::Relaxed);
-                hold_on(&context, &mut intake, &shutdown, failures).await;
-                failures += 1;
-            }
-            Arrivals::Reopened => {}
-            Arrivals::Closed => break,
-        }
+                }
+                Arrivals::Reopened => continue,
+                Arrivals::Closed => break,
+            },
+        };
+        let Some(failure) = failure else {
+            failures = 0;
+            continue;
+        };
+        conversions::store_failed("router");
+        warn!(inbound = inbound.as_str(), error = failure, "router holds on");
+        consuming.store(false, Ordering::Relaxed);
+        // Those that are on their way end as they can; what they leave unsettled goes back together with the rest.
+        while batches.join_next().await.is_some() {}
+        hold_on(&context, &mut intake, &shutdown, failures).await;
+        failures += 1;
     }
-    let drained = intake.drain(context.pace.shutdown_deadline).await;
+    let deadline = tokio::time::Instant::now() + context.pace.shutdown_deadline;
+    let finished = tokio::time::timeout_at(deadline, async { while batches.join_next().await.is_some() {} })
+        .await
+        .is_ok();
+    let left = deadline
+        .saturating_duration_since(tokio::time::Instant::now())
+        .max(Duration::from_secs(1));
+    let drained = intake.drain(left).await;
     info!(
         inbound = inbound.as_str(),
-        clean = drained.clean,
+        clean = finished && drained.clean,
         unsettled = drained.unsettled,
         "router stopped"
     );
+}
+
+/// Why a batch could not be finished, if it could not.
+fn failure_of(ended: Result<Result<(), BatchFailure>, JoinError>) -> Option<String> {
+    match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(failure)) => Some(super::chain(&failure)),
+        Err(failure) => Some(format!(
+            "the batch's task ended: {}",
+            if failure.is_panic() { "panic" } else { "cancelled" }
+        )),
+    }
 }
 
 /// Closes the channel once, so that everything unsettled goes back to the queue, and opens it when Postgres answers and the broker takes messages.

@@ -22,6 +22,7 @@ pub mod search_key;
 pub mod secret;
 pub mod spelling;
 pub mod state;
+pub mod trace;
 
 pub use account::{Account, Client, Login, Mode};
 pub use cause::{Cause, Who};
@@ -34,3 +35,4 @@ pub use pause::{Pause, Scope};
 pub use platform::{PerPlatform, Platform};
 pub use record::EventRecord;
 pub use state::State;
+pub use trace::TraceParent;

@@ -12,6 +12,7 @@ use super::{
     hash::Identity,
     ids::{ClientId, EventId, EventKey},
     platform::{PerPlatform, Platform},
+    trace::TraceParent,
 };
 
 /// An event without its person in plain text: identities are hashed, in each platform's own form. Plain are only the client IP,
@@ -66,6 +67,9 @@ pub struct EventRecord {
     /// Whether the event came with an e-mail address or a phone number that can be matched.
     #[serde(default)]
     pub has_email_or_phone: bool,
+    /// The trace that its producer named, passed on with every message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
     /// The person in each platform's own form.
     #[serde(default)]
     pub identities: PerPlatform<Identity>,
@@ -96,6 +100,7 @@ impl EventRecord {
             ip: event.person.ip,
             user_agent: event.person.user_agent.clone(),
             has_email_or_phone: event.person.has_email_or_phone(),
+            trace: None,
             identities,
         }
     }
@@ -129,6 +134,7 @@ impl EventRecord {
             ip: self.ip,
             user_agent: self.user_agent.clone(),
             has_email_or_phone: self.has_email_or_phone,
+            trace: self.trace.clone(),
             identities,
         }
     }

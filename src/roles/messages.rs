@@ -62,7 +62,7 @@ pub fn dead_message(topology: &Topology, dispatch: &Dispatch, facts: &DeadFacts)
 }
 
 fn headers(dispatch: &Dispatch) -> Headers {
-    BTreeMap::from([
+    let mut headers = BTreeMap::from([
         (header::VERSION.to_owned(), HeaderValue::Integer(VERSION)),
         (
             header::CLIENT.to_owned(),
@@ -76,7 +76,11 @@ fn headers(dispatch: &Dispatch) -> Headers {
             header::FIRST_SEEN.to_owned(),
             HeaderValue::Text(dispatch.event.first_seen.to_rfc3339()),
         ),
-    ])
+    ]);
+    if let Some(trace) = &dispatch.event.trace {
+        headers.insert(header::TRACE.to_owned(), HeaderValue::Text(trace.as_str().to_owned()));
+    }
+    headers
 }
 
 fn seconds(dispatch: &Dispatch) -> Option<u64> {

@@ -31,6 +31,8 @@ pub mod header {
     pub const ATTEMPTS: &str = "relay-attempts";
     /// When it failed, RFC 3339.
     pub const FAILED_AT: &str = "relay-failed-at";
+    /// The trace that the event's producer named. <https://www.w3.org/TR/trace-context/>
+    pub const TRACE: &str = "traceparent";
     /// The key under which an inbound message came.
     pub const ROUTING_KEY: &str = "relay-routing-key";
 }

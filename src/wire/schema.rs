@@ -20,7 +20,10 @@ pub fn documents() -> Vec<(&'static str, Value)> {
             "dispatch.json",
             of::<Message<'_>>(SchemaSettings::draft2020_12().for_serialize()),
         ),
-        ("dispatch-headers.json", headers("DispatchHeaders", DISPATCH, &[])),
+        (
+            "dispatch-headers.json",
+            headers("DispatchHeaders", DISPATCH, &[header::TRACE]),
+        ),
         (
             "dead-dispatch-headers.json",
             headers(
@@ -30,7 +33,7 @@ pub fn documents() -> Vec<(&'static str, Value)> {
                     &[header::CAUSE, header::DEAD_COUNT, header::ATTEMPTS, header::FAILED_AT],
                 ]
                 .concat(),
-                &[header::DETAIL],
+                &[header::DETAIL, header::TRACE],
             ),
         ),
         (
@@ -100,6 +103,7 @@ fn header(name: &str) -> Value {
         header::DETAIL => {
             text("The platform's code and words, cleaned; of an inbound message, the field that is wrong.")
         }
+        header::TRACE => text("The trace that the event's producer named: a traceparent of W3C Trace Context."),
         header::ROUTING_KEY => text("The key under which the message came."),
         _ => unreachable!("every header of `header` is described here"),
     }

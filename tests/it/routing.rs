@@ -1,5 +1,8 @@
 //! What the router makes of events whose client changes, and of repetitions.
 
+use std::collections::BTreeMap;
+
+use conversion_relay::broker::topology::Topology;
 use serde_json::json;
 
 use super::support::{
@@ -77,4 +80,39 @@ async fn a_repetition_changes_nothing_and_a_contradiction_is_counted() {
             .await;
     }
     assert_eq!(world.number("SELECT count(*) FROM attempts").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trace_of_an_event_goes_with_it_to_the_end() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let world = World::new().await;
+    let relay = world.relay().start().ready().await;
+    world
+        .simulator
+        .set_faults(json!([{"platform": "meta", "fault": {"kind": "status", "status": 503}, "times": 1}]))
+        .await;
+
+    // TikTok knows no such currency, and so it ends among the dead letters.
+    let mut wrong = purchase("wrong", &["tiktok"]);
+    wrong["currency"] = json!("XXX");
+    let events = [wrong, purchase("late", &["meta"])];
+    world
+        .publish_with(
+            &Topology::default().events(),
+            "events.test",
+            &BTreeMap::from([("traceparent".to_owned(), TRACE.into())]),
+            events.iter().map(|event| event.to_string().into_bytes()),
+        )
+        .await;
+    world.settled(2).await;
+
+    let dead = world.messages("dead.tiktok").await;
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].header("traceparent"), Some(TRACE));
+    // The second attempt came by way of the ledger.
+    let log = relay.log();
+    let attempts = log
+        .lines()
+        .filter(|line| line.contains("dispatch attempted") && line.contains(&TRACE[3..35]));
+    assert_eq!(attempts.count(), 2, "{log}");
 }

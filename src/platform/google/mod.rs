@@ -159,6 +159,7 @@ mod sample {
                 ip: None,
                 user_agent: None,
                 has_email_or_phone: false,
+                trace: None,
                 identities: PerPlatform::default(),
             },
         }

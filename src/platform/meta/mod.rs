@@ -149,6 +149,7 @@ mod sample {
             ip: None,
             user_agent: None,
             has_email_or_phone: true,
+            trace: None,
             identities: PerPlatform {
                 meta: identity,
                 ..PerPlatform::default()

@@ -60,6 +60,7 @@ pub(super) fn bare_event() -> EventRecord {
         ip: None,
         user_agent: None,
         has_email_or_phone: false,
+        trace: None,
         identities: PerPlatform::default(),
     }
 }

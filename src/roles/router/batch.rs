@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     broker::{Delivery, HeaderValue, Outgoing, PublishFailure, Publisher, headers_for_republish, topology},
-    domain::{Cause, ClientId, Directory, EventKey, event::Event},
+    domain::{Cause, ClientId, Directory, EventKey, TraceParent, event::Event},
     metrics::conversions,
     roles::{
         context::Context,
@@ -79,9 +79,7 @@ struct Sorted {
 
 impl Batch {
     /// Handles a batch; every delivery that is not acked when this fails is given out again after the channel was reopened.
-    pub(super) async fn handle(self, mut deliveries: Vec<Delivery>) -> Result<(), BatchFailure> {
-        // Whatever is dropped on the way goes back when the router closes its channel, which it does after every failure.
-        deliveries.iter_mut().for_each(Delivery::leave_on_drop);
+    pub(super) async fn handle(self, deliveries: Vec<Delivery>) -> Result<(), BatchFailure> {
         let mut under_trial = Vec::new();
         let mut condemned = Vec::new();
         for delivery in &deliveries {
@@ -126,6 +124,7 @@ impl Batch {
             match planned {
                 Ok(Plan::Store(mut new)) => {
                     let country = client.and_then(|client| client.country.as_deref());
+                    new.record.trace = trace_of(&delivery);
                     new.identities = self.context.search_keys.digests(&event.person, country);
                     sorted.add(delivery, *new);
                 }
@@ -326,6 +325,11 @@ impl Sorted {
         *self.unwanted_counts.entry((event.client, event.name)).or_default() += 1;
         self.unwanted.push(delivery);
     }
+}
+
+/// The trace that the producer named; one that cannot be read is none.
+fn trace_of(delivery: &Delivery) -> Option<TraceParent> {
+    delivery.headers.get(header::TRACE)?.as_text()?.parse().ok()
 }
 
 /// Lets others of this thread have their turn now and then: a batch is tens of milliseconds of work.

@@ -203,6 +203,17 @@ impl World {
 
     /// Publishes bodies to an exchange, all confirmed. While the broker is away it tries again.
     pub async fn publish_to(&self, exchange: &str, key: &str, bodies: impl IntoIterator<Item = Vec<u8>>) {
+        self.publish_with(exchange, key, &BTreeMap::new(), bodies).await;
+    }
+
+    /// The same with headers.
+    pub async fn publish_with(
+        &self,
+        exchange: &str,
+        key: &str,
+        headers: &Headers,
+        bodies: impl IntoIterator<Item = Vec<u8>>,
+    ) {
         let messages: Vec<Outgoing> = bodies
             .into_iter()
             .map(|body| Outgoing {
@@ -210,7 +221,7 @@ impl World {
                 routing_key: key.to_owned(),
                 message_id: format!("m-{}", self.published.fetch_add(1, Ordering::Relaxed)),
                 body: Bytes::from(body),
-                headers: BTreeMap::new(),
+                headers: headers.clone(),
                 timestamp_seconds: None,
                 message_type: None,
             })

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::{Item, Round, StoreAway, Target, Trouble};
 use crate::{
-    domain::{Cause, Classification, Dispatch, DispatchKey, Mode, Outcome, Verdict},
+    domain::{Cause, Classification, Dispatch, DispatchKey, Mode, Outcome, TraceParent, Verdict},
     http::NoAnswer,
     metrics::conversions,
     platform::{Request, Sending, adapter},
@@ -163,6 +163,7 @@ impl Round {
             request.id = facts.request_id,
             duration_ms = facts.duration_ms,
             attempt = batch.first().map(|item| item.claimed.attempt),
+            trace.id = batch.first().and_then(|item| item.parcel.dispatch.event.trace.as_ref()).map(TraceParent::trace_id),
             dispatch.id = batch.first().map(|item| item.key().to_string()),
             "dispatch attempted"
         );

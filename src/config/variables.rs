@@ -141,7 +141,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     set(
         "RELAY_PREFETCH",
-        "1000",
+        "500",
         "how many messages a lane holds unacknowledged, from 1 to 65535",
     ),
     set(

@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// How many deliveries are handled at a time.
-const BATCH_MAX: usize = 500;
-/// How many batches are on their way at a time: while one waits for Postgres or the broker, the next is read. They are to each other what two
-/// routers are.
+const BATCH_MAX: usize = 250;
+/// How many batches are on their way at a time: while one waits for Postgres or the broker, a full one does not wait for it. They are to each other
+/// what two routers are.
 const BATCHES: usize = 2;
 /// How long a batch may try to get its messages confirmed before the channel is given up.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(30);
@@ -61,8 +61,19 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let publisher = context.broker.publisher("router");
     let mut batches: JoinSet<Result<(), BatchFailure>> = JoinSet::new();
+    let mut arrived: Vec<Delivery> = Vec::new();
     let mut failures = 0;
     loop {
+        // What has come goes at once when nothing is on its way, and otherwise grows until that is back or the batch is full.
+        let is_time = batches.is_empty() && !arrived.is_empty() || arrived.len() >= BATCH_MAX;
+        if is_time && batches.len() < BATCHES {
+            let batch = Batch {
+                context: Arc::clone(&context),
+                publisher: publisher.clone(),
+                inbound,
+            };
+            batches.spawn(batch.handle(std::mem::take(&mut arrived)));
+        }
         let failure = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
@@ -71,17 +82,17 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
                 consuming.store(intake.is_consuming(), Ordering::Relaxed);
                 continue;
             }
-            arrivals = intake.next(BATCH_MAX), if batches.len() < BATCHES => match arrivals {
-                Arrivals::Deliveries(deliveries) => {
-                    let batch = Batch {
-                        context: Arc::clone(&context),
-                        publisher: publisher.clone(),
-                        inbound,
-                    };
-                    batches.spawn(batch.handle(deliveries));
+            arrivals = intake.next(BATCH_MAX - arrived.len()), if arrived.len() < BATCH_MAX => match arrivals {
+                Arrivals::Deliveries(mut deliveries) => {
+                    // Whatever is dropped on the way goes back when the router closes its channel, which it does after every failure.
+                    deliveries.iter_mut().for_each(Delivery::leave_on_drop);
+                    arrived.append(&mut deliveries);
                     continue;
                 }
-                Arrivals::Reopened => continue,
+                Arrivals::Reopened => {
+                    arrived.clear();
+                    continue;
+                }
                 Arrivals::Closed => break,
             },
         };
@@ -93,10 +104,12 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
         warn!(inbound = inbound.as_str(), error = failure, "router holds on");
         consuming.store(false, Ordering::Relaxed);
         // Those that are on their way end as they can; what they leave unsettled goes back together with the rest.
+        arrived.clear();
         while batches.join_next().await.is_some() {}
         hold_on(&context, &mut intake, &shutdown, failures).await;
         failures += 1;
     }
+    arrived.into_iter().for_each(Delivery::requeue);
     let deadline = tokio::time::Instant::now() + context.pace.shutdown_deadline;
     let finished = tokio::time::timeout_at(deadline, async { while batches.join_next().await.is_some() {} })
         .await

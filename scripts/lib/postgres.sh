@@ -56,7 +56,7 @@ port = $2
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 300
-shared_buffers = 64MB
+shared_buffers = 128MB
 timezone = 'UTC'
 log_timezone = 'UTC'
 # In files of the data folder, so that a killed server leaves nothing in /dev/shm.

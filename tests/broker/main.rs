@@ -16,4 +16,5 @@ mod support {
     pub mod management;
     pub mod node;
     pub mod vhost;
+    pub mod wait;
 }

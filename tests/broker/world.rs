@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::Write,
     sync::{Arc, LazyLock, Mutex, OnceLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{management::Management, node::Node, vhost::Vhost};
+use crate::support::{management::Management, node::Node, vhost::Vhost, wait::until};
 
 /// Long enough for a busy machine; no test waits for it when all is well.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -142,11 +142,10 @@ pub async fn is_good(broker: &Broker) {
 
 /// Waits until the condition holds.
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !holds().await {
-        assert!(began.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(what, DEADLINE, async || {
+        if holds().await { Ok(()) } else { Err("it does not".to_owned()) }
+    })
+    .await;
 }
 
 /// Waits until so many messages wait in the queue. What a closed channel gives back is there a moment after its close.

@@ -65,7 +65,7 @@ fn events_that_concern_nobody_or_came_again_otherwise_say_so() {
     TIME   CLIENT    ORDER  EVENT         VALUE  GOOGLE
     09:12  stranger  1      Purchase          -  not sent: unknown client (1)
     08:12  acme      2      Purchase (2)      -  waiting
-    (1) unknown_client     No client has this client_id; the event is stored, and goes out when it is published again once the client exists.   you: add the client with `accounts apply`, then publish the event again; or correct client_id where it is published
+    (1) unknown_client     No client has this client_id; the event is stored, and `resend` sends it once the client exists.   you: add the client with `accounts apply`, then `resend`; or correct client_id where it is published
     (2) duplicate_differs  The same event came again with another time, value or click; the first one counts.   developer: give different conversions different event IDs, or leave a repeated one unchanged
     ");
 }

@@ -212,8 +212,8 @@ fn an_event_that_concerns_nobody_and_whose_record_is_gone_is_told_all_the_same()
     Purchase of ACME Shoes, order 1, event ID e-1 (times in Europe/Berlin)
       20 Nov 09:12:00   happened
       20 Nov 09:12:00   came in
-                        No client has this client_id; the event is stored, and goes out when it is published again once the client exists.
-      next              you: add the client with `accounts apply`, then publish the event again; or correct client_id where it is published
+                        No client has this client_id; the event is stored, and `resend` sends it once the client exists.
+      next              you: add the client with `accounts apply`, then `resend`; or correct client_id where it is published
     ");
 }
 

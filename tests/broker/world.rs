@@ -143,7 +143,11 @@ pub async fn is_good(broker: &Broker) {
 /// Waits until the condition holds.
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     until(what, DEADLINE, async || {
-        if holds().await { Ok(()) } else { Err("it does not".to_owned()) }
+        if holds().await {
+            Ok(())
+        } else {
+            Err("it does not".to_owned())
+        }
     })
     .await;
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How many deliveries are handled at a time.
-const BATCH_MAX: usize = 250;
+const BATCH_MAX: usize = 150;
 /// How many batches are on their way at a time: while one waits for Postgres or the broker, a full one does not wait for it. They are to each other
 /// what two routers are.
 const BATCHES: usize = 2;

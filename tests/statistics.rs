@@ -1,7 +1,6 @@
 //! A ledger that grows within seconds is planned for as what it is.
 
 #[path = "it/support/schema.rs"]
-#[expect(dead_code, reason = "the tests of other programs need more of it")]
 mod schema;
 
 use self::schema::Schema;

@@ -35,7 +35,7 @@ ON CONFLICT (client_id, platform, destination) DO UPDATE
 SET name = excluded.name, login = excluded.login, rules = excluded.rules, removed_at = NULL";
 
 impl Store {
-    /// Does all changes of a plan, or none. What a changed login or ad account was paused for by the relay is tried again at once; pauses
+    /// Does all changes of a plan, or none. What a changed login or ad account was paused for by the relay is tried again in a moment; pauses
     /// made by hand stay as they are.
     pub async fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
         let mut client = self.client().await?;
@@ -52,7 +52,7 @@ impl Store {
         }
         transaction.execute(SCOPES, &[]).await?;
         let scopes: Vec<String> = changes.iter().filter_map(retried_scope).collect();
-        pauses::probe_now(&transaction, &scopes).await?;
+        pauses::probe_soon(&transaction, &scopes).await?;
         pauses::changed(&transaction).await?;
         transaction.commit().await?;
         Ok(())

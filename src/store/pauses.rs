@@ -188,11 +188,12 @@ pub(super) async fn lift_by_probe(client: &impl GenericClient, account: AccountI
     Ok(())
 }
 
-/// Tries pauses of the relay without an end again at once, because what they were made for may have been mended.
-pub(super) async fn probe_now(client: &impl GenericClient, scopes: &[String]) -> Result<(), StoreError> {
+/// Tries pauses of the relay without an end again as soon as every worker knows of a change, which takes them five seconds at most, because what they
+/// were made for may have been mended. A probe by the old rules would be refused as before, and the next is far away.
+pub(super) async fn probe_soon(client: &impl GenericClient, scopes: &[String]) -> Result<(), StoreError> {
     client
         .execute(
-            "UPDATE pauses SET probe_at = now() WHERE scope = ANY ($1) AND NOT by_hand AND until IS NULL",
+            "UPDATE pauses SET probe_at = now() + interval '5 seconds' WHERE scope = ANY ($1) AND NOT by_hand AND until IS NULL",
             &[&scopes],
         )
         .await?;

@@ -57,7 +57,7 @@ impl Store {
             .iter()
             .map(|name| Scope::Login(name.clone()).to_string())
             .collect();
-        pauses::probe_now(&transaction, &scopes).await?;
+        pauses::probe_soon(&transaction, &scopes).await?;
         pauses::changed(&transaction).await?;
         transaction.commit().await?;
         Ok(logins)

@@ -287,6 +287,7 @@ fn dispatches() -> [Dispatch; 2] {
             referrer_url: Some("https://shop.example/".to_owned()),
             ip: "203.0.113.7".parse().ok(),
             user_agent: Some("Mozilla/5.0".to_owned()),
+            trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().ok(),
             ..EventRecord::from_event(&event, Some("EUR"), identities)
         },
     };

@@ -19,3 +19,4 @@ mod shutdown;
     reason = "the support is shared with other test programs, and each uses a part of it"
 )]
 mod support;
+mod transports;

@@ -87,15 +87,16 @@ async fn the_trace_of_an_event_goes_with_it_to_the_end() {
     const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let world = World::new().await;
     let relay = world.relay().start().ready().await;
+    let refused = json!({"code": 40002, "message": "Invalid payload"}).to_string();
     world
         .simulator
-        .set_faults(json!([{"platform": "meta", "fault": {"kind": "status", "status": 503}, "times": 1}]))
+        .set_faults(json!([
+            {"platform": "meta", "fault": {"kind": "status", "status": 503}, "times": 1},
+            {"platform": "tiktok", "fault": {"kind": "status", "status": 200, "body": refused}}
+        ]))
         .await;
 
-    // TikTok knows no such currency, and so it ends among the dead letters.
-    let mut wrong = purchase("wrong", &["tiktok"]);
-    wrong["currency"] = json!("XXX");
-    let events = [wrong, purchase("late", &["meta"])];
+    let events = [purchase("refused", &["tiktok"]), purchase("late", &["meta"])];
     world
         .publish_with(
             &Topology::default().events(),
@@ -109,10 +110,10 @@ async fn the_trace_of_an_event_goes_with_it_to_the_end() {
     let dead = world.messages("dead.tiktok").await;
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].header("traceparent"), Some(TRACE));
-    // The second attempt came by way of the ledger.
+    // One attempt at TikTok and two at Meta, the second of which came by way of the ledger.
     let log = relay.log();
     let attempts = log
         .lines()
         .filter(|line| line.contains("dispatch attempted") && line.contains(&TRACE[3..35]));
-    assert_eq!(attempts.count(), 2, "{log}");
+    assert_eq!(attempts.count(), 3, "{log}");
 }

@@ -2,6 +2,7 @@
 //!
 //! Each test has its own vhost, schema and simulator. Nothing sleeps for luck: everything is awaited on a condition with a deadline.
 
+mod ambiguous;
 mod bugs;
 mod crashes;
 mod fuzz;
@@ -19,3 +20,4 @@ mod shutdown;
     reason = "the support is shared with other test programs, and each uses a part of it"
 )]
 mod support;
+mod trials;

@@ -68,6 +68,11 @@ fn what_is_wrong_is_refused_with_tiktoks_code_behind_a_200() {
         (with(&event, "/context", json!({})), 40002, "data[0].context"),
         (with(&event, "/page/url", Value::Null), 40002, "data[0].page.url"),
         (
+            with(&event, "/page", json!("https://shop.example/p")),
+            40002,
+            "data[0].page",
+        ),
+        (
             with(&event, "/user/phone_number", json!(HASH)),
             40002,
             "data[0].user.phone_number",

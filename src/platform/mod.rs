@@ -10,7 +10,7 @@ pub mod tiktok;
 use chrono::{DateTime, Utc};
 
 pub use self::{
-    answer::Answer,
+    answer::{Advice, Answer, Rest},
     request::{Endpoints, Limits, Request, Sending},
 };
 use crate::domain::{
@@ -41,6 +41,11 @@ pub trait Adapter: Sync {
 
     /// Says what an answer to a request with these dispatches means. Total: any status, any body; what it does not know is never delivered.
     fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], account: &Account) -> Classification;
+
+    /// Says what an answer advises beside its verdict; most platforms advise nothing.
+    fn advice(&self, _answer: &Answer) -> Advice {
+        Advice::default()
+    }
 }
 
 /// How a dispatch ends without being sent.

@@ -7,6 +7,7 @@ mod bugs;
 mod crashes;
 mod fuzz;
 mod isolation;
+mod meta;
 mod metrics;
 mod outages;
 mod pauses;

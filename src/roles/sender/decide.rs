@@ -159,12 +159,7 @@ fn new_pause(
     detail: Option<String>,
     at: Circumstances<'_>,
 ) -> NewPause {
-    let scope = match reach {
-        Reach::Account => Scope::Account(at.account.id),
-        Reach::Login => Scope::Login(at.login.name.clone()),
-        Reach::Quota => Scope::Quota(at.login.quota.clone().unwrap_or_else(|| at.login.name.clone())),
-        Reach::Platform => Scope::Platform(at.account.platform),
-    };
+    let scope = scope_of(reach, at.account, at.login);
     let after = |duration: Duration| at.now + TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(1));
     let until = wait.map(after);
     let probe_at = until.is_none().then(|| after(at.probe_interval));
@@ -174,6 +169,16 @@ fn new_pause(
         detail,
         until,
         probe_at,
+    }
+}
+
+/// What a block or a rest of this reach holds back.
+pub fn scope_of(reach: Reach, account: &Account, login: &Login) -> Scope {
+    match reach {
+        Reach::Account => Scope::Account(account.id),
+        Reach::Login => Scope::Login(login.name.clone()),
+        Reach::Quota => Scope::Quota(login.quota_name().to_owned()),
+        Reach::Platform => Scope::Platform(account.platform),
     }
 }
 

@@ -33,6 +33,7 @@ fn what_is_right_is_taken() {
         with(&purchase(), "/user/email", json!([HASH, HASH])),
         with(&purchase(), "/event_id", Value::Null),
         with(&purchase(), "/user", Value::Null),
+        with(&purchase(), "/page", Value::Null),
         with(&purchase(), "/limited_data_use", json!(true)),
         with(&purchase(), "/event", json!("QuizDone")),
         with(&purchase(), "/properties/our_own_key", json!(1)),

@@ -14,6 +14,7 @@ mod identity;
 mod names;
 mod pace;
 mod places;
+mod probe;
 pub mod proof;
 #[cfg(test)]
 mod properties;
@@ -23,9 +24,9 @@ mod window;
 
 use chrono::{DateTime, Utc};
 
-use super::{Adapter, Advice, Answer, Limits, Rejection, Request, Sending};
+use super::{Adapter, Advice, Answer, Limits, Probe, Rejection, Request, Sending};
 use crate::domain::{
-    Account, Cause, Classification, Click, Dispatch, EventRecord, hash::Identity, person::Person, redact,
+    Account, Cause, Classification, Click, Dispatch, EventRecord, Outcome, hash::Identity, person::Person, redact,
 };
 
 /// 1,000 events is Meta's limit; it publishes none of bytes, and other senders stay below a mebibyte.
@@ -77,6 +78,14 @@ impl Adapter for Meta {
 
     fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], _account: &Account) -> Classification {
         classify::classify(answer, dispatches.len())
+    }
+
+    fn probe(&self, account: &Account, now: DateTime<Utc>) -> Option<Probe> {
+        probe::probe(account, now)
+    }
+
+    fn is_welcome(&self, outcome: &Outcome) -> bool {
+        probe::is_welcome(outcome)
     }
 
     fn advice(&self, answer: &Answer) -> Advice {

@@ -26,6 +26,15 @@ pub struct Http {
     timeout: Duration,
 }
 
+/// What a login proves itself with.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The access token.
+    pub token: SecretString,
+    /// The proof that whoever uses the token knows its app's secret, where the login has one.
+    pub proof: Option<SecretString>,
+}
+
 /// What came of a request.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -76,9 +85,9 @@ impl Http {
     }
 
     /// Sends a request and reads the answer. A token that no header can hold counts as not sent.
-    pub async fn send(&self, request: &Request, token: &SecretString) -> Exchange {
+    pub async fn send(&self, request: &Request, access: &Access) -> Exchange {
         let started = Instant::now();
-        let result = self.exchange(request, token).await;
+        let result = self.exchange(request, access).await;
         Exchange {
             result,
             duration: started.elapsed(),
@@ -110,16 +119,26 @@ impl Http {
         }
     }
 
-    async fn exchange(&self, request: &Request, token: &SecretString) -> Result<Answer, NoAnswer> {
+    async fn exchange(&self, request: &Request, access: &Access) -> Result<Answer, NoAnswer> {
+        let url = match (request.token, &access.proof) {
+            // Hexadecimal: nothing of it needs escaping.
+            (TokenHeader::BearerWithProof(parameter), Some(proof)) => {
+                &format!("{}?{parameter}={}", request.url, proof.expose_secret())
+            }
+            _ => &request.url,
+        };
         let mut builder = match request.method {
-            Method::Post => self.client.post(&request.url).body(request.body.clone()),
-            Method::Get => self.client.get(&request.url),
+            Method::Post => self.client.post(url).body(request.body.clone()),
+            Method::Get => self.client.get(url),
         };
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
+        let token = &access.token;
         let (name, value) = match request.token {
-            TokenHeader::Bearer => (AUTHORIZATION, format!("Bearer {}", token.expose_secret())),
+            TokenHeader::Bearer | TokenHeader::BearerWithProof(_) => {
+                (AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
+            }
             TokenHeader::AccessToken => (
                 HeaderName::from_static("access-token"),
                 token.expose_secret().to_owned(),

@@ -2,6 +2,8 @@
 
 #[path = "console/audit.rs"]
 mod audit;
+#[path = "console/check.rs"]
+mod check;
 #[path = "console/dead.rs"]
 mod dead;
 #[path = "console/doctor.rs"]

@@ -46,12 +46,12 @@ enum Command {
         #[command(subcommand)]
         what: TopologyCommand,
     },
-    /// Clients and their ad accounts, kept in TOML files: plan, apply, list
+    /// Clients and their ad accounts, kept in TOML files: plan, apply, list, check
     #[command(subcommand)]
-    Accounts(accounts::Args),
-    /// Credentials: list them with what they hold back, pause, resume, seal
+    Accounts(accounts::Command),
+    /// Credentials: list them with what they hold back, check, pause, resume, seal
     #[command(subcommand)]
-    Logins(logins::Args),
+    Logins(logins::Command),
     /// Hold back a login, an ad account, a quota or a platform; nothing is lost
     Pause(PauseArgs),
     /// End a pause, whoever made it
@@ -100,8 +100,10 @@ impl Cli {
             }
             Command::Migrate => migrate().await,
             Command::Topology { what } => what.run().await,
-            Command::Accounts(args) => directory::accounts(args).await,
-            Command::Logins(args) => directory::logins(args).await,
+            Command::Accounts(accounts::Command::Directory(args)) => directory::accounts(args).await,
+            Command::Accounts(accounts::Command::Check(args)) => console::check_accounts(&args).await,
+            Command::Logins(logins::Command::Keep(args)) => directory::logins(args).await,
+            Command::Logins(logins::Command::Check(args)) => console::check_logins(&args).await,
             Command::Pause(args) => directory::pause(args).await,
             Command::Resume(args) => directory::resume(args).await,
             Command::Schemas => schemas(),

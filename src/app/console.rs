@@ -15,7 +15,11 @@ use crate::{
     config::{self, BrokerConfig, Config, DatabaseConfig, KeysConfig, PaceConfig, ProcessEnvironment},
     domain::search_key::SearchKeys,
     http::Http,
-    roles::console::{Console, ConsoleError, Exit, audit, dead, doctor, publish, resend},
+    platform::Endpoints,
+    roles::{
+        console::{Console, ConsoleError, Exit, audit, check, dead, doctor, publish, resend},
+        credentials::Credentials,
+    },
     telemetry,
 };
 
@@ -126,6 +130,56 @@ pub(super) async fn doctor() -> anyhow::Result<ExitCode> {
     let mut out = standard_output();
     let result = doctor::run(tools, &mut out).await;
     finish(result, out)
+}
+
+/// `accounts check`
+pub(super) async fn check_accounts(args: &check::AccountArgs) -> anyhow::Result<ExitCode> {
+    let asking = Asking::read().await?;
+    let mut out = standard_output();
+    let result = check::accounts(args, asking.tools(), &mut out).await;
+    finish(result, out)
+}
+
+/// `logins check`
+pub(super) async fn check_logins(args: &check::LoginArgs) -> anyhow::Result<ExitCode> {
+    let asking = Asking::read().await?;
+    let mut out = standard_output();
+    let result = check::logins(args, asking.tools(), &mut out).await;
+    finish(result, out)
+}
+
+/// What a command needs that asks the platforms.
+struct Asking {
+    console: Console,
+    http: Http,
+    endpoints: Endpoints,
+    credentials: Credentials,
+}
+
+impl Asking {
+    async fn read() -> anyhow::Result<Self> {
+        telemetry::start_command_log().map_err(|error| BadConfig(error.to_string()))?;
+        let config = Config::from_env(&ProcessEnvironment).map_err(|errors| BadConfig(errors.to_string()))?;
+        let store = worker::migrated_store(&config.database).await?;
+        let http = Http::new(config.pace.http_timeout)?;
+        let endpoints = worker::endpoints(&config.platforms);
+        let secrets = worker::secrets(&config, &store);
+        Ok(Self {
+            credentials: Credentials::new(secrets, http.clone(), endpoints.clone()),
+            console: Console { store, now: Utc::now() },
+            http,
+            endpoints,
+        })
+    }
+
+    fn tools(&self) -> check::Tools<'_> {
+        check::Tools {
+            console: &self.console,
+            http: &self.http,
+            endpoints: &self.endpoints,
+            credentials: &self.credentials,
+        }
+    }
 }
 
 async fn console() -> anyhow::Result<Console> {

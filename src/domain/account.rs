@@ -90,6 +90,17 @@ pub enum Transport {
     AdsApi,
 }
 
+/// What becomes of a conversion that the platform may have taken although nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterAmbiguous {
+    /// It is sent again under the same event ID; where the platform recognises no repetitions, it may count twice.
+    #[default]
+    Resend,
+    /// It is never sent again by itself, and fails as `may_be_counted`: at most once, at the price of perhaps not at all.
+    Never,
+}
+
 /// What goes out as the platform's transaction or order ID.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -156,6 +167,9 @@ pub struct AccountRules {
     /// Meta: the WhatsApp Business Account whose clicks this dataset takes; none: it is a pixel and takes fbc and fbclid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waba: Option<String>,
+    /// Meta: what becomes of a conversion after an attempt without an answer. A business-messaging event is not recognised when it is repeated.
+    /// <https://developers.facebook.com/documentation/ads-commerce/conversions-api/business-messaging>
+    pub after_ambiguous: AfterAmbiguous,
     /// Meta: name of the agency's software, if Meta gave one (`partner_agent`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partner_agent: Option<String>,

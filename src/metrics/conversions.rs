@@ -40,6 +40,8 @@ pub const WOKEN: &str = "relay_woken_dispatches_total";
 pub const UNSETTLED: &str = "relay_unsettled_dispatches";
 /// Seconds until the first paused dispatch expires, by `platform`; infinite while none is paused.
 pub const PAUSED_DEADLINE: &str = "relay_paused_nearest_deadline_seconds";
+/// Answers from another version of the interface than the one that was called, by `platform`.
+pub const VERSION_WARNINGS: &str = "relay_version_warnings_total";
 /// Pauses in force, by `scope`.
 pub const PAUSES: &str = "relay_pauses";
 /// Statements that Postgres did not take and that are tried again, by `role`.
@@ -195,6 +197,10 @@ pub fn describe() {
         Unit::Seconds,
         "Time until the first paused conversion expires"
     );
+    describe_counter!(
+        VERSION_WARNINGS,
+        "Answers from another version of the interface than the one that was called"
+    );
     describe_gauge!(PAUSES, "Pauses in force");
     describe_counter!(
         STORE_FAILURES,
@@ -246,7 +252,7 @@ fn touch() {
         for cause in Cause::ALL {
             counter!(DEAD_LETTERS, "queue" => platform, "cause" => cause.as_str()).increment(0);
         }
-        for name in [SILENT, ABANDONED, LEASES_LOST] {
+        for name in [SILENT, ABANDONED, LEASES_LOST, VERSION_WARNINGS] {
             counter!(name, "platform" => platform).increment(0);
         }
         for state in [
@@ -320,6 +326,11 @@ pub fn silent(platform: Platform) {
 /// Counts dispatches whose sender went away.
 pub fn abandoned(platform: Platform) {
     counter!(ABANDONED, "platform" => platform.as_str()).increment(1);
+}
+
+/// Counts an answer that warns of the version that was called.
+pub fn version_warned(platform: Platform) {
+    counter!(VERSION_WARNINGS, "platform" => platform.as_str()).increment(1);
 }
 
 /// Counts records that came too late.

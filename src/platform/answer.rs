@@ -85,6 +85,26 @@ impl Answer {
     }
 }
 
+/// What an answer says beside its verdict: what to do so that it does not come to a refusal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advice {
+    /// What had better rest for a while.
+    pub rests: Vec<Rest>,
+    /// The platform's words about the version of its interface that we call, cleaned, where it will not be there much longer.
+    pub version_warning: Option<String>,
+}
+
+/// A limit is near: what is reached by it rests, and is not refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// What rests.
+    pub reach: Reach,
+    /// For how long.
+    pub wait: Duration,
+    /// Which limit, and how much of it is used.
+    pub detail: String,
+}
+
 /// An outcome with the platform's code and its (cleaned) words.
 pub fn outcome(verdict: Verdict, code: impl Into<String>, message: &str) -> Outcome {
     let message = redact::text(message);

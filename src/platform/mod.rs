@@ -4,17 +4,19 @@
 pub mod answer;
 pub mod google;
 pub mod meta;
+pub mod probe;
 pub mod request;
 pub mod tiktok;
 
 use chrono::{DateTime, Utc};
 
 pub use self::{
-    answer::Answer,
+    answer::{Advice, Answer, Rest},
+    probe::Probe,
     request::{Endpoints, Limits, Request, Sending},
 };
 use crate::domain::{
-    Account, Cause, Classification, Click, Dispatch, EventRecord, Platform, hash::Identity, person::Person,
+    Account, Cause, Classification, Click, Dispatch, EventRecord, Outcome, Platform, hash::Identity, person::Person,
 };
 
 /// What one platform does its own way. All functions are pure: the same arguments give the same answer.
@@ -41,6 +43,17 @@ pub trait Adapter: Sync {
 
     /// Says what an answer to a request with these dispatches means. Total: any status, any body; what it does not know is never delivered.
     fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], account: &Account) -> Classification;
+
+    /// What shows whether login and ad account work, and counts nothing; `None`: nothing does as the ad account is set up.
+    fn probe(&self, account: &Account, now: DateTime<Utc>) -> Option<Probe>;
+
+    /// Says whether the outcome of a probe shows that login and ad account work. A probe is refused where a conversion would be.
+    fn is_welcome(&self, outcome: &Outcome) -> bool;
+
+    /// Says what an answer advises beside its verdict; most platforms advise nothing.
+    fn advice(&self, _answer: &Answer) -> Advice {
+        Advice::default()
+    }
 }
 
 /// How a dispatch ends without being sent.

@@ -86,6 +86,8 @@ pub enum Method {
 pub enum TokenHeader {
     /// `Authorization: Bearer <token>`
     Bearer,
+    /// The same, and for a login with an app secret the proof of it in this parameter of the query (Meta).
+    BearerWithProof(&'static str),
     /// `Access-Token: <token>`, raw (TikTok).
     AccessToken,
 }

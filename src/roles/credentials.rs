@@ -11,13 +11,14 @@ use super::chain;
 use crate::{
     domain::{
         Account, Cause, Login, Outcome, Verdict,
-        account::{Credential, Transport},
+        account::{Credential, SecretRef, Transport},
         outcome::Reach,
     },
-    http::Http,
+    http::{Access, Http},
     platform::{
         Endpoints,
         google::oauth::{self, Grant, GrantError, TokenAnswer, is_stale, token_request},
+        meta::proof::app_secret_proof,
     },
     secrets::Secrets,
 };
@@ -36,7 +37,7 @@ type Slot = Arc<Mutex<Option<Cached>>>;
 struct Cached {
     /// Of the login that it was fetched for; a changed one counts as another.
     revision: i32,
-    token: SecretString,
+    access: Access,
     /// When it stops being good; `None`: it says nothing.
     ends: Option<DateTime<Utc>>,
 }
@@ -52,20 +53,20 @@ impl Credentials {
         }
     }
 
-    /// The access token of a login, for the interface that serves the ad account. `Err` is the outcome of whatever was to be sent.
-    pub async fn token(&self, login: &Login, account: &Account) -> Result<SecretString, Outcome> {
+    /// What a login proves itself with to the interface that serves the ad account. `Err` is the outcome of whatever was to be sent.
+    pub async fn token(&self, login: &Login, account: &Account) -> Result<Access, Outcome> {
         let slot = self.slot(login, account).await;
         let mut cached = slot.lock().await;
         if let Some(known) = &*cached
             && known.revision == login.revision
             && !known.ends.is_some_and(|end| is_stale(end, Utc::now()))
         {
-            return Ok(known.token.clone());
+            return Ok(known.access.clone());
         }
         let fetched = self.fetch(login, account).await?;
-        let token = fetched.token.clone();
+        let access = fetched.access.clone();
         *cached = Some(fetched);
-        Ok(token)
+        Ok(access)
     }
 
     /// Google's tokens are good for one of its interfaces only, so each has its own.
@@ -79,9 +80,10 @@ impl Credentials {
         let secret = self.secret(login).await?;
         let grant = match &login.credential {
             Credential::Token(_) => {
+                let proof = self.proof(login, &secret).await?;
                 return Ok(Cached {
                     revision,
-                    token: secret,
+                    access: Access { token: secret, proof },
                     ends: None,
                 });
             }
@@ -112,7 +114,10 @@ impl Credentials {
                 let ends = now + TimeDelta::from_std(expires_in).unwrap_or(TimeDelta::hours(1));
                 Ok(Cached {
                     revision,
-                    token: access_token,
+                    access: Access {
+                        token: access_token,
+                        proof: None,
+                    },
                     ends: Some(ends),
                 })
             }
@@ -133,10 +138,23 @@ impl Credentials {
         *self.slot(login, account).await.lock().await = None;
     }
 
+    /// The proof of the app secret, if the login has one.
+    async fn proof(&self, login: &Login, token: &SecretString) -> Result<Option<SecretString>, Outcome> {
+        let Some(reference) = &login.app_secret else {
+            return Ok(None);
+        };
+        let app_secret = self.resolve(login, reference).await?;
+        Ok(Some(app_secret_proof(token, &app_secret)))
+    }
+
     async fn secret(&self, login: &Login) -> Result<SecretString, Outcome> {
         let (Credential::Token(reference)
         | Credential::ServiceAccount(reference)
         | Credential::RefreshToken(reference)) = &login.credential;
+        self.resolve(login, reference).await
+    }
+
+    async fn resolve(&self, login: &Login, reference: &SecretRef) -> Result<SecretString, Outcome> {
         self.secrets.resolve(reference).await.map_err(|failure| {
             warn!(login = %login.name, error = %chain(&failure), "secret of a login cannot be read");
             blocked(Cause::LoginMissing, None, failure.to_string())

@@ -9,7 +9,7 @@ use super::{
     rows::dispatch_of,
     sending::{DeadFacts, columns},
 };
-use crate::domain::{AccountId, Cause, Dispatch, DispatchKey, EventKey, Platform, State, retry::Next};
+use crate::domain::{AccountId, Cause, Dispatch, DispatchKey, EventKey, Platform, State};
 
 /// How long a dispatch that was taken out of the ledger may go without a confirmed message before it is published again.
 const STAMP: &str = "interval '1 minute'";
@@ -35,8 +35,8 @@ pub struct Abandoned {
 /// What becomes of an abandoned dispatch.
 #[derive(Clone, Copy, Debug)]
 pub struct Resumption {
-    /// When it is tried again.
-    pub next: Next,
+    /// When it is tried again; `None`: never by itself.
+    pub due: Option<DateTime<Utc>>,
     /// Its deadline from now on.
     pub deadline: DateTime<Utc>,
 }
@@ -73,15 +73,15 @@ impl Store {
                 first_ambiguous_at: row.get("first_ambiguous_at"),
             };
             let resumption = decide(&abandoned);
-            let (state, cause, due) = match resumption.next {
-                Next::At(due) => (State::Waiting, Cause::Ambiguous, Some(due)),
-                Next::DeadlinePassed => (State::Failed, Cause::MayBeCounted, None),
+            let (state, cause) = match resumption.due {
+                Some(_) => (State::Waiting, Cause::Ambiguous),
+                None => (State::Failed, Cause::MayBeCounted),
             };
             events.push(abandoned.key.event.0);
             accounts.push(abandoned.key.account.0);
             states.push(state.as_str());
             causes.push(cause.as_str());
-            dues.push(due);
+            dues.push(resumption.due);
             deadlines.push(resumption.deadline);
         }
         transaction

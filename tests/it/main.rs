@@ -2,10 +2,12 @@
 //!
 //! Each test has its own vhost, schema and simulator. Nothing sleeps for luck: everything is awaited on a condition with a deadline.
 
+mod ambiguous;
 mod bugs;
 mod crashes;
 mod fuzz;
 mod isolation;
+mod meta;
 mod metrics;
 mod outages;
 mod pauses;
@@ -20,3 +22,4 @@ mod shutdown;
 )]
 mod support;
 mod transports;
+mod trials;

@@ -116,6 +116,10 @@ pub struct Customer {
 pub struct MetaSettings {
     /// Datasets linked to a WhatsApp Business account, and which; `None`: every dataset is, to any.
     pub waba_datasets: Option<HashMap<String, String>>,
+    /// Tokens of apps that demand `appsecret_proof`, and the apps' secrets.
+    pub app_secrets: HashMap<String, String>,
+    /// Headers on every answer that the events edge itself gives, such as `x-app-usage`.
+    pub headers: HashMap<String, String>,
 }
 
 /// All settings.

@@ -16,6 +16,7 @@ mod error_body;
 mod findings;
 mod identity;
 pub mod oauth;
+mod probe;
 pub mod receipts;
 mod window;
 
@@ -26,8 +27,10 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{Adapter, Answer, Limits, Rejection, Request, Sending};
-use crate::domain::{Account, Cause, Classification, Click, Dispatch, EventRecord, hash::Identity, person::Person};
+use super::{Adapter, Answer, Limits, Probe, Rejection, Request, Sending};
+use crate::domain::{
+    Account, Cause, Classification, Click, Dispatch, EventRecord, Outcome, hash::Identity, person::Person,
+};
 
 /// Google, through either of its interfaces.
 pub struct Google;
@@ -85,6 +88,14 @@ impl Adapter for Google {
 
     fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], account: &Account) -> Classification {
         classify::classify(answer, dispatches, account)
+    }
+
+    fn probe(&self, account: &Account, now: DateTime<Utc>) -> Option<Probe> {
+        probe::probe(account, now)
+    }
+
+    fn is_welcome(&self, outcome: &Outcome) -> bool {
+        probe::is_welcome(outcome)
     }
 }
 

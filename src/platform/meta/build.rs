@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::server_event::ServerEvent;
+use super::{proof, server_event::ServerEvent};
 use crate::{
     domain::Dispatch,
     platform::{
@@ -43,7 +43,7 @@ pub(super) fn build(dispatches: &[&Dispatch], sending: &Sending<'_>) -> Request 
             sending.endpoints.meta, sending.endpoints.meta_version, account.destination
         ),
         headers: vec![("content-type", "application/json".to_owned())],
-        token: TokenHeader::Bearer,
+        token: TokenHeader::BearerWithProof(proof::PARAMETER),
         body: Bytes::from(body),
     }
 }
@@ -92,7 +92,10 @@ mod tests {
         let request = request(&[&dispatch], &sample::pixel(), None);
 
         assert_eq!(request.url, "https://graph.facebook.com/v26.0/1234567890/events");
-        assert_eq!((request.method, request.token), (Method::Post, TokenHeader::Bearer));
+        assert_eq!(
+            (request.method, request.token),
+            (Method::Post, TokenHeader::BearerWithProof("appsecret_proof"))
+        );
         assert_eq!(
             String::from_utf8_lossy(&request.body),
             concat!(

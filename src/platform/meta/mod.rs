@@ -14,6 +14,8 @@ mod identity;
 mod names;
 mod pace;
 mod places;
+mod probe;
+pub mod proof;
 #[cfg(test)]
 mod properties;
 mod server_event;
@@ -22,8 +24,10 @@ mod window;
 
 use chrono::{DateTime, Utc};
 
-use super::{Adapter, Answer, Limits, Rejection, Request, Sending};
-use crate::domain::{Account, Cause, Classification, Click, Dispatch, EventRecord, hash::Identity, person::Person};
+use super::{Adapter, Advice, Answer, Limits, Probe, Rejection, Request, Sending};
+use crate::domain::{
+    Account, Cause, Classification, Click, Dispatch, EventRecord, Outcome, hash::Identity, person::Person, redact,
+};
 
 /// 1,000 events is Meta's limit; it publishes none of bytes, and other senders stay below a mebibyte.
 const LIMITS: Limits = Limits {
@@ -33,6 +37,10 @@ const LIMITS: Limits = Limits {
 
 /// What one event may take of a request: the rest is the frame around it.
 const EVENT_BYTES_MAX: usize = LIMITS.bytes - 1_000;
+
+/// The header of an answer from a newer version than the one that was called, because that one is no more.
+/// <https://developers.facebook.com/docs/graph-api/guides/versioning>
+const VERSION_WARNING: &str = "x-ad-api-version-warning";
 
 /// The adapter.
 pub struct Meta;
@@ -70,6 +78,21 @@ impl Adapter for Meta {
 
     fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], _account: &Account) -> Classification {
         classify::classify(answer, dispatches.len())
+    }
+
+    fn probe(&self, account: &Account, now: DateTime<Utc>) -> Option<Probe> {
+        probe::probe(account, now)
+    }
+
+    fn is_welcome(&self, outcome: &Outcome) -> bool {
+        probe::is_welcome(outcome)
+    }
+
+    fn advice(&self, answer: &Answer) -> Advice {
+        Advice {
+            rests: pace::rests(answer),
+            version_warning: answer.header(VERSION_WARNING).map(redact::text),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::build;
 use crate::{
-    domain::{Account, Cause, Dispatch, event::ActionSource},
+    domain::{Account, Cause, Dispatch},
     platform::Rejection,
 };
 
@@ -39,10 +39,6 @@ pub(super) fn check(dispatch: &Dispatch, account: &Account) -> Result<(), Reject
     if !is_identifiable(dispatch) {
         return Err(Rejection::NotSent(Cause::NoIdentifiers));
     }
-    // TikTok asks for `page.url` with every web event. What did not happen on a page has none, and goes out without.
-    if event.action_source == ActionSource::Website && event.source_url.is_none() {
-        return Err(Rejection::Failed(Cause::MissingField, Some("source_url")));
-    }
     Ok(())
 }
 
@@ -60,7 +56,7 @@ fn is_identifiable(dispatch: &Dispatch) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        domain::{EventRecord, hash::Identity},
+        domain::{EventRecord, event::ActionSource, hash::Identity},
         platform::tiktok::sample,
     };
 
@@ -166,21 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_on_a_page_names_the_page() {
-        assert_eq!(
-            verdict(|event| event.source_url = None),
-            Err(Rejection::Failed(Cause::MissingField, Some("source_url")))
-        );
-        for elsewhere in [
+    fn without_a_page_it_is_sent_all_the_same_v1() {
+        for source in [
+            ActionSource::Website,
             ActionSource::PhoneCall,
             ActionSource::SystemGenerated,
             ActionSource::PhysicalStore,
         ] {
             let sent = verdict(|event| {
                 event.source_url = None;
-                event.action_source = elsewhere;
+                event.action_source = source;
             });
-            assert_eq!(sent, Ok(()), "{elsewhere:?}");
+            assert_eq!(sent, Ok(()), "{source:?}");
         }
     }
 

@@ -8,6 +8,7 @@ mod check;
 mod classify;
 mod codes;
 mod identity;
+mod probe;
 mod properties;
 #[cfg(test)]
 mod sample;
@@ -15,9 +16,9 @@ mod window;
 
 use chrono::{DateTime, Utc};
 
-use super::{Adapter, Answer, Limits, Rejection, Request, Sending};
+use super::{Adapter, Answer, Limits, Probe, Rejection, Request, Sending};
 use crate::domain::{
-    Account, Cause, Classification, Click, Dispatch, EventRecord, Mode, hash::Identity, person::Person,
+    Account, Cause, Classification, Click, Dispatch, EventRecord, Mode, Outcome, hash::Identity, person::Person,
 };
 
 /// Events in `data`; one more, and TikTok refuses the whole request.
@@ -71,6 +72,14 @@ impl Adapter for Tiktok {
 
     fn classify(&self, answer: &Answer, dispatches: &[&Dispatch], _account: &Account) -> Classification {
         classify::classify(answer, dispatches.len())
+    }
+
+    fn probe(&self, account: &Account, now: DateTime<Utc>) -> Option<Probe> {
+        probe::probe(account, now)
+    }
+
+    fn is_welcome(&self, outcome: &Outcome) -> bool {
+        probe::is_welcome(outcome)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf};
 use clap::Subcommand;
 
 use super::{
-    Console, ConsoleError, Exit, diff, files,
+    Console, ConsoleError, Exit, check, diff, files,
     holding::{Holding, note_pauses},
     moment::moment,
     table::table,
@@ -14,6 +14,18 @@ use crate::domain::{
     Account, Mode, Pause,
     plan::{Plan, Pruning, plan},
 };
+
+/// What to do with ad accounts.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    #[command(flatten)]
+    Directory(Args),
+    /// Ask the platforms whether they would take a conversion of each ad account; none is counted
+    ///
+    /// Meta gets an event that is too old to be taken, Google one that it only validates. What is wrong is said with who must put it right, and the
+    /// exit code is then 1.
+    Check(check::AccountArgs),
+}
 
 /// What to do with clients, logins and ad accounts.
 #[derive(Clone, Debug, Subcommand)]

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use secrecy::{SecretSlice, SecretString};
 
 use super::{
-    Console, ConsoleError, Exit,
+    Console, ConsoleError, Exit, check,
     holding::{Holding, note_pauses},
     moment::moment,
     pause::{self, Terms},
@@ -20,6 +20,18 @@ use crate::{
 
 /// The longest secret that is sealed, in bytes.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
+
+/// What to do with logins, and what to ask about them.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    #[command(flatten)]
+    Keep(Args),
+    /// Ask the platforms whether they take the logins; no conversion is counted
+    ///
+    /// Google gives an access token or does not; Meta is asked through an ad account of the login, with an event that is too old to be taken. Exit
+    /// code 1 if one is refused. A login that is taken and still paused goes on with --resume.
+    Check(check::LoginArgs),
+}
 
 /// What to do with logins.
 #[derive(Clone, Debug, Subcommand)]

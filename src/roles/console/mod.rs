@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod check;
 mod clock;
 mod connect;
 pub mod dead;

@@ -61,6 +61,15 @@ fn unknown(scope: &Scope, directory: &Directory) -> ConsoleError {
     ConsoleError::Unknown { kind, name, hint }
 }
 
+/// Nothing of this kind has this name; one of the known ones may be meant.
+pub(super) fn no_such<'a>(kind: &'static str, name: &str, known: impl Iterator<Item = &'a str>) -> ConsoleError {
+    ConsoleError::Unknown {
+        kind,
+        name: name.to_owned(),
+        hint: hint(name, known),
+    }
+}
+
 fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     closest(name, known).map_or_else(String::new, |likely| format!("; did you mean {likely}?"))
 }

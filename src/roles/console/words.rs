@@ -227,7 +227,7 @@ mod tests {
             .collect();
 
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        Meta refuses login agency-meta. | you: renew the token, then `logins resume agency-meta`
+        Meta refuses login agency-meta. | you: renew the token, then `logins check agency-meta`
         Login agency-meta has no permission for ad account acme/whatsapp. | ACME Shoes: let the client grant the permission, then `resume account:7`
         Meta says that ad account acme/whatsapp is not set up for this. | ACME Shoes: let the client set it up at Meta, then `resume account:7`
         Meta had an error of its own; it is tried again. | Meta must act; you: nothing, unless it lasts: see the platform's status page

@@ -11,7 +11,8 @@ use crate::{
     broker::{BrokerError, PublishFailure, Publisher},
     domain::{
         Dispatch, DispatchKey, Platform, Scope,
-        retry::{ambiguous_deadline, next_try},
+        account::AfterAmbiguous,
+        retry::{Next, ambiguous_deadline, next_try},
     },
     metrics::conversions,
     roles::{
@@ -83,6 +84,7 @@ impl Duties {
     /// Takes back what a sender claimed and never recorded.
     async fn take_back(&self) -> Result<(), DutyFailure> {
         let backoff = self.context.backoff();
+        let directory = self.context.directory.current();
         let taken = self
             .context
             .store
@@ -90,10 +92,15 @@ impl Duties {
                 let deadline = ambiguous_deadline(abandoned.platform, abandoned.deadline, abandoned.first_ambiguous_at);
                 let delay = backoff.delay(abandoned.deferrals, rand::rng().random_range(0.0..1.0));
                 conversions::abandoned(abandoned.platform);
-                Resumption {
-                    next: next_try(Utc::now(), delay, None, deadline),
-                    deadline,
-                }
+                // A sender that went away is the same as an answer that did not come.
+                let rule = directory
+                    .account(abandoned.key.account)
+                    .map_or(AfterAmbiguous::Resend, |account| account.rules.after_ambiguous);
+                let due = match (rule, next_try(Utc::now(), delay, None, deadline)) {
+                    (AfterAmbiguous::Resend, Next::At(due)) => Some(due),
+                    (AfterAmbiguous::Never, _) | (_, Next::DeadlinePassed) => None,
+                };
+                Resumption { due, deadline }
             })
             .await?;
         if taken > 0 {

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     domain::{
         Account, Cause, DispatchKey, Login, Mode, Outcome, Scope, State, Verdict,
+        account::AfterAmbiguous,
         outcome::Reach,
         retry::{Backoff, Next, ambiguous_deadline, next_try},
     },
@@ -76,7 +77,13 @@ pub fn decide(key: DispatchKey, claimed: &Claimed, outcome: &Outcome, at: Circum
             record.is_deferral = true;
             record.is_ambiguous = true;
             record.deadline = ambiguous_deadline(at.account.platform, claimed.deadline, first);
-            defer(&mut record, Cause::Ambiguous, None, claimed, at);
+            match at.account.rules.after_ambiguous {
+                AfterAmbiguous::Resend => defer(&mut record, Cause::Ambiguous, None, claimed, at),
+                AfterAmbiguous::Never => {
+                    record.state = State::Failed;
+                    record.cause = Some(Cause::MayBeCounted);
+                }
+            }
         }
         Verdict::Blocked { cause, reach, wait } => {
             record.state = State::Paused;
@@ -152,12 +159,7 @@ fn new_pause(
     detail: Option<String>,
     at: Circumstances<'_>,
 ) -> NewPause {
-    let scope = match reach {
-        Reach::Account => Scope::Account(at.account.id),
-        Reach::Login => Scope::Login(at.login.name.clone()),
-        Reach::Quota => Scope::Quota(at.login.quota.clone().unwrap_or_else(|| at.login.name.clone())),
-        Reach::Platform => Scope::Platform(at.account.platform),
-    };
+    let scope = scope_of(reach, at.account, at.login);
     let after = |duration: Duration| at.now + TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(1));
     let until = wait.map(after);
     let probe_at = until.is_none().then(|| after(at.probe_interval));
@@ -167,6 +169,16 @@ fn new_pause(
         detail,
         until,
         probe_at,
+    }
+}
+
+/// What a block or a rest of this reach holds back.
+pub fn scope_of(reach: Reach, account: &Account, login: &Login) -> Scope {
+    match reach {
+        Reach::Account => Scope::Account(account.id),
+        Reach::Login => Scope::Login(login.name.clone()),
+        Reach::Quota => Scope::Quota(login.quota_name().to_owned()),
+        Reach::Platform => Scope::Platform(account.platform),
     }
 }
 
@@ -208,4 +220,95 @@ pub const fn shows_trouble(verdict: &Verdict) -> bool {
                 ..
             }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{
+        AccountId, ClientId, EventKey, Platform,
+        account::{AccountRules, Credential, SecretRef},
+    };
+
+    fn account(after_ambiguous: AfterAmbiguous) -> Account {
+        Account {
+            id: AccountId(1),
+            client: ClientId::parse("acme").unwrap(),
+            name: "whatsapp".to_owned(),
+            platform: Platform::Meta,
+            destination: "778899001122334".to_owned(),
+            login: "agency-meta".to_owned(),
+            rules: AccountRules {
+                waba: Some("102290129340398".to_owned()),
+                after_ambiguous,
+                ..AccountRules::default()
+            },
+            removed: false,
+        }
+    }
+
+    fn decided(account: &Account, verdict: Verdict) -> Record {
+        let login = Login {
+            name: account.login.clone(),
+            platform: account.platform,
+            credential: Credential::Token(SecretRef("env:META".to_owned())),
+            manager: None,
+            app_secret: None,
+            quota: None,
+            revision: 1,
+        };
+        let now = DateTime::UNIX_EPOCH;
+        let key = DispatchKey {
+            event: EventKey(Uuid::nil()),
+            account: account.id,
+        };
+        let claimed = Claimed {
+            attempt: 1,
+            deferrals: 0,
+            deadline: now + TimeDelta::days(7),
+            first_ambiguous_at: None,
+            is_probe: false,
+        };
+        let at = Circumstances {
+            account,
+            login: &login,
+            mode: Mode::Live,
+            now,
+            backoff: Backoff::default(),
+            jitter: 0.5,
+            probe_interval: Duration::from_secs(60),
+        };
+        decide(key, &claimed, &Outcome::plain(verdict), at).record
+    }
+
+    #[test]
+    fn after_an_attempt_without_an_answer_the_ad_accounts_rule_decides() {
+        let resend = decided(&account(AfterAmbiguous::Resend), Verdict::Ambiguous);
+        let never = decided(&account(AfterAmbiguous::Never), Verdict::Ambiguous);
+
+        assert_eq!((resend.state, resend.cause), (State::Waiting, Some(Cause::Ambiguous)));
+        assert!(resend.due.is_some());
+        assert_eq!(
+            (never.state, never.cause, never.due),
+            (State::Failed, Some(Cause::MayBeCounted), None)
+        );
+        assert!(never.is_ambiguous, "a replay must know that it may count twice");
+    }
+
+    #[test]
+    fn what_certainly_was_not_taken_is_tried_again_whatever_the_rule_says() {
+        let verdict = Verdict::Deferred {
+            cause: Cause::PlatformError,
+            wait: None,
+        };
+
+        let record = decided(&account(AfterAmbiguous::Never), verdict);
+
+        assert_eq!(
+            (record.state, record.cause),
+            (State::Waiting, Some(Cause::PlatformError))
+        );
+    }
 }

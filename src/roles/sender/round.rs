@@ -1,6 +1,7 @@
 //! A round: what was claimed for one ad account is built, sent, classified and recorded, request by request, until every dispatch is decided or the
 //! round has taken enough.
 
+mod advice;
 mod asking;
 mod recording;
 mod work;
@@ -21,7 +22,7 @@ use crate::{
     domain::{Account, AccountId, Cause, Classification, Dispatch, DispatchKey, Login, Mode, Platform, State},
     platform::{Rejection, adapter},
     roles::context::Context,
-    store::sending::Claimed,
+    store::sending::{Claimed, NewPause},
 };
 
 /// The most requests of one round; a whole-batch refusal that needs more goes on in another round, with a smaller limit.
@@ -39,6 +40,8 @@ pub(super) struct Round {
     lease_renewed: Instant,
     requests: usize,
     trouble: Trouble,
+    /// Pauses that the last answer advises; they begin when it is recorded.
+    rests: Vec<NewPause>,
 }
 
 /// How a round ended.
@@ -96,6 +99,7 @@ impl Round {
             lease_renewed: now,
             requests: 0,
             trouble: Trouble::Unknown,
+            rests: Vec::new(),
         }
     }
 

@@ -77,7 +77,14 @@ impl AccountDraft {
         problems: &Problems,
     ) -> Option<DesiredAccount> {
         let platform = self.platform?;
-        let mut rules = layer.overridden_by(&self.rules).rules_at(platform);
+        let layers = layer.overridden_by(&self.rules);
+        // Said further up, it is about WhatsApp datasets: Meta recognises the repetitions of all others.
+        let after_ambiguous = match self.waba {
+            Some(_) => layers.after_ambiguous,
+            None => self.rules.after_ambiguous,
+        };
+        let mut rules = layers.rules_at(platform);
+        rules.after_ambiguous = after_ambiguous.unwrap_or_default();
         if self.rules.without_click.is_some_and(|rule| rule != WithoutClick::Skip) && platform == Platform::Google {
             problems.add(
                 &self.place,
@@ -135,7 +142,7 @@ fn platform(section: &mut Section<'_>, name: &str) -> Option<Platform> {
 /// Keys that only some platforms know, in the words of an error.
 fn refuse_keys_of_others(section: &mut Section<'_>, platform: Platform) {
     use Platform::{Google, Meta, Tiktok};
-    const KEYS: [(&str, &[Platform], &str); 11] = [
+    const KEYS: [(&str, &[Platform], &str); 12] = [
         ("pixel", &[Meta, Tiktok], "is for Meta and TikTok; Google has customer"),
         ("dataset", &[Meta], "is for Meta; TikTok has pixel, Google has customer"),
         (
@@ -153,6 +160,11 @@ fn refuse_keys_of_others(section: &mut Section<'_>, platform: Platform) {
         ("transaction_id", &[Google], "is for Google"),
         ("waba", &[Meta], "is for Meta"),
         ("partner_agent", &[Meta], "is for Meta"),
+        (
+            "after_ambiguous",
+            &[Meta],
+            "is for Meta; the others recognise what is sent again",
+        ),
         (
             "max_age",
             &[Tiktok],

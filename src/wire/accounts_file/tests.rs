@@ -5,7 +5,10 @@ use chrono::{TimeZone, Utc};
 use super::*;
 use crate::domain::{
     ClientId, Mode,
-    account::{AccountRules, ConsentMissing, Credential, Credit, SecretRef, TransactionId, Transport, WithoutClick},
+    account::{
+        AccountRules, AfterAmbiguous, ConsentMissing, Credential, Credit, SecretRef, TransactionId, Transport,
+        WithoutClick,
+    },
     desired::DesiredAccount,
 };
 
@@ -456,6 +459,46 @@ fn a_test_that_would_count_is_refused() {
             .as_deref(),
         Some("TEST1")
     );
+}
+
+#[test]
+fn what_may_have_been_taken_is_a_question_of_whatsapp_datasets_unless_another_ad_account_asks_it_too() {
+    let text = "
+        [defaults]
+        after_ambiguous = 'never'
+        [client.acme.meta]
+        login = 'm'
+        pixel = '1234567890'
+        [client.acme.strict]
+        platform = 'meta'
+        login = 'm'
+        pixel = '1234567891'
+        after_ambiguous = 'never'
+        [client.acme.whatsapp]
+        platform = 'meta'
+        login = 'm'
+        dataset = '778899001122334'
+        waba = '102290129340398'
+        [client.acme.relaxed]
+        platform = 'meta'
+        login = 'm'
+        dataset = '778899001122335'
+        waba = '102290129340398'
+        after_ambiguous = 'resend'
+        [client.acme.tiktok]
+        login = 't'
+        pixel = 'C4ACME00000000000001'
+    ";
+
+    let rule = |name| account(text, name).rules.after_ambiguous;
+
+    assert_eq!(rule("meta"), AfterAmbiguous::Resend);
+    assert_eq!(rule("strict"), AfterAmbiguous::Never);
+    assert_eq!(rule("whatsapp"), AfterAmbiguous::Never);
+    assert_eq!(rule("relaxed"), AfterAmbiguous::Resend);
+    assert_eq!(rule("tiktok"), AfterAmbiguous::Resend);
+    let elsewhere = "[client.acme.tiktok]\nlogin = 't'\npixel = 'C4ACME00000000000001'\nafter_ambiguous = 'never'";
+    assert!(mistakes(elsewhere)[0].contains("after_ambiguous: is for Meta"));
 }
 
 #[test]

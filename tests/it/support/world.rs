@@ -115,14 +115,27 @@ impl World {
 
     /// Adds an ad account that sends at once, and its client if it is new; gives the account's number.
     pub async fn add_account(&self, client: &str, platform: &str, destination: &str, login: &str) -> i32 {
+        self.add_ruled_account(client, platform, destination, login, r#"{"mode":"live"}"#)
+            .await
+    }
+
+    /// The same with rules of its own, in JSON.
+    pub async fn add_ruled_account(
+        &self,
+        client: &str,
+        platform: &str,
+        destination: &str,
+        login: &str,
+        rules: &str,
+    ) -> i32 {
         let connection = self.schema.client().await;
         let row = connection
             .query_one(
                 "WITH client AS (INSERT INTO clients (id, name, country, currency) VALUES ($1, $1, 'DE', 'EUR') ON CONFLICT DO NOTHING),
                       version AS (UPDATE directory_version SET version = version + 1)
                  INSERT INTO ad_accounts (client_id, name, platform, destination, login, rules)
-                 VALUES ($1, $2 || $3, $2, $3, $4, '{\"mode\":\"live\"}') RETURNING id",
-                &[&client, &platform, &destination, &login],
+                 VALUES ($1, $2 || $3, $2, $3, $4, $5::text::jsonb) RETURNING id",
+                &[&client, &platform, &destination, &login, &rules],
             )
             .await
             .expect("the ad account is new");

@@ -132,6 +132,21 @@ pub fn no_token() -> Answer {
     error(400, &[("message", json!(message)), ("code", json!(2500))])
 }
 
+/// The token's app demands a proof of its secret.
+pub fn no_app_secret_proof() -> Answer {
+    proof_error("API calls from the server require an appsecret_proof argument")
+}
+
+/// The proof is that of another token or another secret.
+pub fn bad_app_secret_proof() -> Answer {
+    proof_error("Invalid appsecret_proof provided in the API argument")
+}
+
+fn proof_error(message: &str) -> Answer {
+    let kind = ("type", json!("GraphMethodException"));
+    error(400, &[("message", json!(message)), kind, ("code", json!(100))])
+}
+
 /// 100/33: the dataset does not exist for this token.
 pub fn no_access(dataset: &str) -> Answer {
     let message = format!(

@@ -3,8 +3,10 @@ mod errors;
 mod event;
 mod user_data;
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use sha2::Sha256;
 
 use crate::answer::{Answer, Handled};
 use crate::batch::{self, Batch, Items};
@@ -48,6 +50,10 @@ pub fn answer(world: &World, call: &Call, version: Option<&str>, dataset: &str) 
         Ok(()) => received(handled.events),
         Err(answer) => answer,
     };
+    for (name, value) in &world.settings().meta.headers {
+        handled.answer.headers.retain(|(known, _)| known != name);
+        handled.answer.headers.push((name.clone().into(), value.clone()));
+    }
     handled
 }
 
@@ -73,6 +79,16 @@ fn take(
         Access::Granted => {}
         Access::BadToken => return Err(bad_token()),
         Access::NotForAccount => return Err(errors::no_access(dataset)),
+    }
+
+    if let Some(secret) = settings.meta.app_secrets.get(&token) {
+        let given = call
+            .query_value("appsecret_proof")
+            .or_else(|| text_of(batch.as_ref().ok(), "appsecret_proof"));
+        let given = given.ok_or_else(errors::no_app_secret_proof)?;
+        if !is_app_secret_proof(&given, &token, secret) {
+            return Err(errors::bad_app_secret_proof());
+        }
     }
 
     let refused = |problem: &Problem| errors::refused(problem, "request");
@@ -132,7 +148,24 @@ fn token(call: &Call, batch: Option<&Batch<'_>>) -> Option<String> {
     call.bearer()
         .map(str::to_owned)
         .or_else(|| call.query_value("access_token"))
-        .or_else(|| batch?.fields.get("access_token")?.as_str().map(str::to_owned))
+        .or_else(|| text_of(batch, "access_token"))
+}
+
+fn text_of(batch: Option<&Batch<'_>>, key: &str) -> Option<String> {
+    batch?.fields.get(key)?.as_str().map(str::to_owned)
+}
+
+/// <https://developers.facebook.com/docs/graph-api/guides/secure-requests>: HMAC-SHA256 of the token under the app's secret.
+fn is_app_secret_proof(given: &str, token: &str, app_secret: &str) -> bool {
+    let mut mac = Hmac::<Sha256>::new_from_slice(app_secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(token.as_bytes());
+    let expected: String = mac
+        .finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    given == expected
 }
 
 fn major_version(version: &str) -> Option<u32> {

@@ -120,9 +120,11 @@ pub fn check(event: &Value, rules: &Rules) -> Result<Checked, Problem> {
 fn check_source(event: &Map<String, Value>, name: &str, source: Source) -> Result<(), Problem> {
     match source {
         Source::Web => {
-            let page = object(event, "page")?.ok_or_else(|| Problem::param("page", "not a valid object"))?;
-            text(page, "referrer", "page.referrer")?;
-            text(page, "url", "page.url")?.ok_or_else(|| Problem::param("page.url", "not a valid string"))?;
+            // TikTok asks for a page with every web event, and nobody has seen it refuse one without.
+            if let Some(page) = object(event, "page")? {
+                text(page, "referrer", "page.referrer")?;
+                text(page, "url", "page.url")?.ok_or_else(|| Problem::param("page.url", "not a valid string"))?;
+            }
         }
         Source::App => {
             let app = object(event, "app")?.ok_or_else(|| Problem::param("app", "not a valid object"))?;

@@ -33,6 +33,7 @@ fn what_is_right_is_taken() {
         with(&purchase(), "/user/email", json!([HASH, HASH])),
         with(&purchase(), "/event_id", Value::Null),
         with(&purchase(), "/user", Value::Null),
+        with(&purchase(), "/page", Value::Null),
         with(&purchase(), "/limited_data_use", json!(true)),
         with(&purchase(), "/event", json!("QuizDone")),
         with(&purchase(), "/properties/our_own_key", json!(1)),
@@ -67,6 +68,11 @@ fn what_is_wrong_is_refused_with_tiktoks_code_behind_a_200() {
         ),
         (with(&event, "/context", json!({})), 40002, "data[0].context"),
         (with(&event, "/page/url", Value::Null), 40002, "data[0].page.url"),
+        (
+            with(&event, "/page", json!("https://shop.example/p")),
+            40002,
+            "data[0].page",
+        ),
         (
             with(&event, "/user/phone_number", json!(HASH)),
             40002,

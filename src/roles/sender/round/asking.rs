@@ -56,13 +56,13 @@ impl Round {
             ..RequestFacts::default()
         };
         let all = |outcome: Outcome| Classification::Each(vec![outcome; batch.len()]);
-        let token = match self.context.credentials.token(&target.login, &target.account).await {
-            Ok(token) => token,
+        let access = match self.context.credentials.token(&target.login, &target.account).await {
+            Ok(access) => access,
             Err(outcome) => return (all(outcome), facts),
         };
         self.requests += 1;
         crate::crash_point!("sender.before_request");
-        let exchange = self.context.http.send(request, &token).await;
+        let exchange = self.context.http.send(request, &access).await;
         crate::crash_point!("sender.after_answer");
         conversions::exchanged(self.platform, exchange.duration, batch.len());
         let mut facts = RequestFacts {
@@ -73,6 +73,7 @@ impl Round {
             Ok(answer) => {
                 facts.http_status = i16::try_from(answer.status).ok();
                 facts.request_id = answer.request_id();
+                self.heed(target, adapter(self.platform).advice(&answer));
                 let dispatches: Vec<&Dispatch> = batch.iter().map(|item| &item.parcel.dispatch).collect();
                 let classify = || {
                     crate::crash_point!("sender.classify");
@@ -87,6 +88,10 @@ impl Round {
             })),
             Err(NoAnswer::Ambiguous) => all(Outcome::plain(Verdict::Ambiguous)),
         };
+        if refuses_login(&classification) {
+            // Its secret is read anew for the next one, which may be a probe: the token may lie renewed where it was.
+            self.context.credentials.forget(&target.login, &target.account).await;
+        }
         self.note_health(&classification);
         self.log(target, batch, &classification, &facts);
         (classification, facts)
@@ -167,5 +172,23 @@ impl Round {
             dispatch.id = batch.first().map(|item| item.key().to_string()),
             "dispatch attempted"
         );
+    }
+}
+
+fn refuses_login(classification: &Classification) -> bool {
+    let is_refused = |outcome: &Outcome| {
+        matches!(
+            outcome.verdict,
+            Verdict::Blocked {
+                cause: Cause::LoginRefused,
+                ..
+            }
+        )
+    };
+    match classification {
+        Classification::Each(outcomes) => outcomes.first().is_some_and(is_refused),
+        Classification::Unnamed(outcome) => is_refused(outcome),
+        // That forgets by itself.
+        Classification::Reauthenticate(_) | Classification::Named(_) => false,
     }
 }

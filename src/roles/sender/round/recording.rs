@@ -61,6 +61,12 @@ impl Round {
         for pause in &pauses {
             error!(scope = %pause.scope, cause = %pause.cause, detail = pause.detail, until = ?pause.until, "pause begins: conversions wait");
         }
+        // What the answer itself demands comes first.
+        for rest in std::mem::take(&mut self.rests) {
+            if !pauses.iter().any(|known| known.scope == rest.scope) {
+                pauses.push(rest);
+            }
+        }
         let lifted = lifts.then_some(target.account.id);
         let items = settled.into_iter().map(|(item, _)| item).collect();
         self.store_and_close(items, records, facts, &pauses, lifted).await

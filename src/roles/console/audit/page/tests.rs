@@ -26,7 +26,7 @@ fn the_designs_sample_reads_as_in_the_design() {
     09:15  10482  Purchase   59.90 EUR  sent (3rd try)     waiting 15:03 (1)  not sent: no click
     09:20  -      Lead               -  paused: login (2)  not sent: consent  -
     (1) click_too_recent  Google takes a conversion 6 hours after the click; it goes out by itself.   nobody needs to act
-    (2) login_refused     Meta refuses login agency-meta since 09:17: 38 conversions of 12 clients wait, the first expires 27 Nov 09:17.   you: renew the token, then `logins resume agency-meta`
+    (2) login_refused     Meta refuses login agency-meta since 09:17: 38 conversions of 12 clients wait, the first expires 27 Nov 09:17.   you: renew the token, then `logins check agency-meta`
     ");
 }
 
@@ -160,7 +160,7 @@ fn several_clients_have_a_column_and_other_days_their_dates_in_utc() {
     16 Oct 2025 08:12  globex  10481  Purchase  149.00 EUR  sent
     20 Nov 08:15       acme    10482  Purchase   59.90 EUR  sent (3rd try)
     20 Nov 08:20       acme    -      Lead               -  paused: login (1)
-    (1) login_refused  Meta refuses login agency-meta since 08:17: 38 conversions of 12 clients wait, the first expires 27 Nov 08:17.   you: renew the token, then `logins resume agency-meta`
+    (1) login_refused  Meta refuses login agency-meta since 08:17: 38 conversions of 12 clients wait, the first expires 27 Nov 08:17.   you: renew the token, then `logins check agency-meta`
     ");
 }
 

@@ -157,7 +157,7 @@ fn every_state_says_what_happens_next() {
       signals           e-mail, external ID, first name, IP address, browser, fbp
       20 Nov 09:15:07   1st try: not taken now: login
       why               Meta refuses login agency-meta.
-      next              it goes out when the pause ends; you: renew the token, then `logins resume agency-meta`; Meta takes it until 27 Nov 09:12
+      next              it goes out when the pause ends; you: renew the token, then `logins check agency-meta`; Meta takes it until 27 Nov 09:12
 
     Google, acme/google, customer 1234567890: sent
       click             none known

@@ -1,0 +1,54 @@
+//! Probes: conversions of nobody that show whether login and ad account work, and that count nothing.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Map;
+
+use crate::domain::{
+    Account, ClickIds, Dispatch, EventId, EventRecord, PerPlatform,
+    event::{ActionSource, Consent},
+};
+
+/// A request that counts nothing, before it is built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// What it holds; all to the ad account.
+    pub dispatches: Vec<Dispatch>,
+    /// The test code that goes with it, where the platform counts nothing because of that.
+    pub test_code: Option<String>,
+}
+
+/// A conversion of nobody: without click, value and person, seen on a page of the ad account's own host if it names one.
+pub(super) fn nobody(account: &Account, name: &str, time: DateTime<Utc>) -> Dispatch {
+    let host = account.rules.hosts.as_ref().and_then(|hosts| hosts.first());
+    let host = host.map_or("conversion-relay.example", String::as_str);
+    let id = format!("conversion-relay-check-{}", time.timestamp());
+    let event = EventRecord {
+        client: account.client.clone(),
+        event_id: EventId::parse(&id).expect("visible characters, and few of them"),
+        name: name.to_owned(),
+        time,
+        first_seen: time,
+        action_source: ActionSource::Website,
+        source_url: Some(format!("https://{host}/")),
+        referrer_url: None,
+        clicks: ClickIds::default(),
+        value: None,
+        currency: None,
+        order_id: None,
+        contents: Vec::new(),
+        consent: Consent::default(),
+        custom: Map::new(),
+        ip: None,
+        user_agent: None,
+        has_email_or_phone: false,
+        identities: PerPlatform::default(),
+    };
+    Dispatch {
+        account: account.id,
+        platform: account.platform,
+        destination: account.destination.clone(),
+        click: None,
+        deadline: time + TimeDelta::days(30),
+        event,
+    }
+}

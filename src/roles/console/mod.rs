@@ -2,16 +2,20 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod classify;
 mod clock;
 mod connect;
 pub mod dead;
 mod diff;
 pub mod doctor;
 mod error;
+pub mod explain;
 mod files;
 mod footnotes;
 mod holding;
+mod lines;
 pub mod logins;
+mod mask;
 mod moment;
 pub mod pause;
 pub mod publish;

@@ -90,7 +90,7 @@ impl Args {
         let is_named_as_file = path
             .extension()
             .is_some_and(|extension| extension == "json" || extension == "ndjson" || extension == "jsonl");
-        if self.what == "-" || is_named_as_file || path.is_file() {
+        if self.what == "-" || is_named_as_file || (path.exists() && !path.is_dir()) {
             Subject::Input(Source::given(Some(path)))
         } else {
             Subject::Ledger(self.what.clone())

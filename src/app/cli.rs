@@ -13,7 +13,7 @@ use crate::{
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
     roles::console::{
-        accounts, audit, dead, logins,
+        accounts, audit, classify, dead, explain, logins,
         pause::{PauseArgs, ResumeArgs},
         publish, resend,
     },
@@ -61,6 +61,10 @@ enum Command {
     Schemas,
     /// What became of each conversion, and why
     Audit(audit::Args),
+    /// What would be sent where for an event, exactly, and why not elsewhere; sends nothing
+    Explain(explain::Args),
+    /// What a platform's answer means, whose fault it is, and what to do about it
+    Classify(classify::Args),
     /// What could not be handled: list it, look at it, replay it, drop it
     #[command(subcommand, visible_alias = "dlq")]
     Dead(dead::Args),
@@ -108,6 +112,8 @@ impl Cli {
             Command::Resume(args) => directory::resume(args).await,
             Command::Schemas => schemas(),
             Command::Audit(args) => console::audit(&args).await,
+            Command::Explain(args) => console::explain(&args).await,
+            Command::Classify(args) => console::classify(&args).await,
             Command::Publish(args) => console::publish(&args).await,
             Command::Dead(args) => console::dead(&args).await,
             Command::Resend(args) => console::resend(&args).await,

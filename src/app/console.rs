@@ -12,12 +12,12 @@ use secrecy::ExposeSecret;
 use super::{BadConfig, cli::part, worker};
 use crate::{
     broker::{Broker, topology::Topology},
-    config::{self, BrokerConfig, Config, DatabaseConfig, KeysConfig, PaceConfig, ProcessEnvironment},
+    config::{self, BrokerConfig, Config, DatabaseConfig, KeysConfig, PaceConfig, PlatformsConfig, ProcessEnvironment},
     domain::search_key::SearchKeys,
     http::Http,
     platform::Endpoints,
     roles::{
-        console::{Console, ConsoleError, Exit, audit, check, dead, doctor, publish, resend},
+        console::{Console, ConsoleError, Exit, audit, check, classify, dead, doctor, explain, publish, resend},
         credentials::Credentials,
     },
     telemetry,
@@ -32,6 +32,38 @@ pub(super) async fn audit(args: &audit::Args) -> anyhow::Result<ExitCode> {
     let keys = search_keys();
     let mut out = standard_output();
     let result = audit::run(args, &console, keys.as_ref(), &mut out).await;
+    finish(result, out)
+}
+
+/// `explain`: with a file of ad accounts it needs nothing of the environment.
+pub(super) async fn explain(args: &explain::Args) -> anyhow::Result<ExitCode> {
+    let (platforms, database) = part(|reader| {
+        let platforms = PlatformsConfig::read(reader);
+        let database = args.needs_database().then(|| DatabaseConfig::read(reader));
+        match database {
+            Some(database) => Some((platforms?, Some(database?))),
+            None => Some((platforms?, None)),
+        }
+    })?;
+    let store = match &database {
+        Some(database) => Some(worker::migrated_store(database).await?),
+        None => None,
+    };
+    let tools = explain::Tools {
+        store: store.as_ref(),
+        endpoints: &worker::endpoints(&platforms),
+        now: Utc::now(),
+    };
+    let mut out = standard_output();
+    let result = explain::run(args, tools, &mut out).await;
+    finish(result, out)
+}
+
+/// `classify`: it needs nothing of the environment.
+pub(super) async fn classify(args: &classify::Args) -> anyhow::Result<ExitCode> {
+    telemetry::start_command_log().map_err(|error| BadConfig(error.to_string()))?;
+    let mut out = standard_output();
+    let result = classify::run(args, &mut out).await;
     finish(result, out)
 }
 

@@ -93,7 +93,7 @@ pub enum Transport {
 /// What becomes of a conversion that the platform may have taken although nobody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum AfterAmbiguous {
+pub enum AfterAmbiguity {
     /// It is sent again under the same event ID; where the platform recognises no repetitions, it may count twice.
     #[default]
     Resend,
@@ -169,7 +169,7 @@ pub struct AccountRules {
     pub waba: Option<String>,
     /// Meta: what becomes of a conversion after an attempt without an answer. A business-messaging event is not recognised when it is repeated.
     /// <https://developers.facebook.com/documentation/ads-commerce/conversions-api/business-messaging>
-    pub after_ambiguous: AfterAmbiguous,
+    pub after_ambiguity: AfterAmbiguity,
     /// Meta: name of the agency's software, if Meta gave one (`partner_agent`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partner_agent: Option<String>,

@@ -41,6 +41,7 @@ pub(super) fn nobody(account: &Account, name: &str, time: DateTime<Utc>) -> Disp
         ip: None,
         user_agent: None,
         has_email_or_phone: false,
+        trace: None,
         identities: PerPlatform::default(),
     };
     Dispatch {

@@ -8,9 +8,9 @@ use super::support::world::{META_TOKEN, PATIENCE, World, purchase};
 const DATASET: &str = "778899001122334";
 
 /// A world with a WhatsApp dataset of this rule.
-async fn world(after_ambiguous: &str) -> World {
+async fn world(after_ambiguity: &str) -> World {
     let world = World::new().await;
-    let rules = json!({"mode": "live", "waba": "102290129340398", "after_ambiguous": after_ambiguous}).to_string();
+    let rules = json!({"mode": "live", "waba": "102290129340398", "after_ambiguity": after_ambiguity}).to_string();
     world
         .add_ruled_account("acme", "meta", DATASET, "agency-meta", &rules)
         .await;

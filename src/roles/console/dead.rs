@@ -5,7 +5,6 @@ mod discard;
 mod forecast;
 mod letter;
 mod list;
-mod mask;
 mod replay;
 mod show;
 mod walk;

@@ -1,16 +1,14 @@
 //! `publish`: events from a file or standard input into the queue, each checked first and confirmed by the broker.
 
-mod lines;
-
 use std::{io::Write, path::PathBuf, time::Duration};
 
 use chrono::Utc;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::lines::{Checking, Line, Lines, Refused, Source};
 use super::{
     ConsoleError, Exit,
     connect::connected,
+    lines::{Checking, Line, Lines, Refused, Source},
     words::{count, grouped},
 };
 use crate::broker::{Broker, Headers, Outgoing, topology::Topology};

@@ -11,7 +11,7 @@ use crate::{
     broker::{BrokerError, PublishFailure, Publisher},
     domain::{
         Dispatch, DispatchKey, Platform, Scope,
-        account::AfterAmbiguous,
+        account::AfterAmbiguity,
         retry::{Next, ambiguous_deadline, next_try},
     },
     metrics::conversions,
@@ -95,10 +95,10 @@ impl Duties {
                 // A sender that went away is the same as an answer that did not come.
                 let rule = directory
                     .account(abandoned.key.account)
-                    .map_or(AfterAmbiguous::Resend, |account| account.rules.after_ambiguous);
+                    .map_or(AfterAmbiguity::Resend, |account| account.rules.after_ambiguity);
                 let due = match (rule, next_try(Utc::now(), delay, None, deadline)) {
-                    (AfterAmbiguous::Resend, Next::At(due)) => Some(due),
-                    (AfterAmbiguous::Never, _) | (_, Next::DeadlinePassed) => None,
+                    (AfterAmbiguity::Resend, Next::At(due)) => Some(due),
+                    (AfterAmbiguity::Never, _) | (_, Next::DeadlinePassed) => None,
                 };
                 Resumption { due, deadline }
             })

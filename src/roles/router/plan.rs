@@ -85,7 +85,7 @@ pub fn plan(event: &Event, recipients: Recipients<'_>, now: DateTime<Utc>) -> Re
 }
 
 /// The country that phone numbers without a country code are taken to be of: the event's own, else the client's.
-fn country(event: &Event, client: Option<&Client>) -> Option<String> {
+pub fn country(event: &Event, client: Option<&Client>) -> Option<String> {
     let own = event
         .person
         .country

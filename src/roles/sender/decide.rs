@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     domain::{
         Account, Cause, DispatchKey, Login, Mode, Outcome, Scope, State, Verdict,
-        account::AfterAmbiguous,
+        account::AfterAmbiguity,
         outcome::Reach,
         retry::{Backoff, Next, ambiguous_deadline, next_try},
     },
@@ -77,9 +77,9 @@ pub fn decide(key: DispatchKey, claimed: &Claimed, outcome: &Outcome, at: Circum
             record.is_deferral = true;
             record.is_ambiguous = true;
             record.deadline = ambiguous_deadline(at.account.platform, claimed.deadline, first);
-            match at.account.rules.after_ambiguous {
-                AfterAmbiguous::Resend => defer(&mut record, Cause::Ambiguous, None, claimed, at),
-                AfterAmbiguous::Never => {
+            match at.account.rules.after_ambiguity {
+                AfterAmbiguity::Resend => defer(&mut record, Cause::Ambiguous, None, claimed, at),
+                AfterAmbiguity::Never => {
                     record.state = State::Failed;
                     record.cause = Some(Cause::MayBeCounted);
                 }
@@ -232,7 +232,7 @@ mod tests {
         account::{AccountRules, Credential, SecretRef},
     };
 
-    fn account(after_ambiguous: AfterAmbiguous) -> Account {
+    fn account(after_ambiguity: AfterAmbiguity) -> Account {
         Account {
             id: AccountId(1),
             client: ClientId::parse("acme").unwrap(),
@@ -242,7 +242,7 @@ mod tests {
             login: "agency-meta".to_owned(),
             rules: AccountRules {
                 waba: Some("102290129340398".to_owned()),
-                after_ambiguous,
+                after_ambiguity,
                 ..AccountRules::default()
             },
             removed: false,
@@ -285,8 +285,8 @@ mod tests {
 
     #[test]
     fn after_an_attempt_without_an_answer_the_ad_accounts_rule_decides() {
-        let resend = decided(&account(AfterAmbiguous::Resend), Verdict::Ambiguous);
-        let never = decided(&account(AfterAmbiguous::Never), Verdict::Ambiguous);
+        let resend = decided(&account(AfterAmbiguity::Resend), Verdict::Ambiguous);
+        let never = decided(&account(AfterAmbiguity::Never), Verdict::Ambiguous);
 
         assert_eq!((resend.state, resend.cause), (State::Waiting, Some(Cause::Ambiguous)));
         assert!(resend.due.is_some());
@@ -304,7 +304,7 @@ mod tests {
             wait: None,
         };
 
-        let record = decided(&account(AfterAmbiguous::Never), verdict);
+        let record = decided(&account(AfterAmbiguity::Never), verdict);
 
         assert_eq!(
             (record.state, record.cause),

@@ -79,12 +79,12 @@ impl AccountDraft {
         let platform = self.platform?;
         let layers = layer.overridden_by(&self.rules);
         // Said further up, it is about WhatsApp datasets: Meta recognises the repetitions of all others.
-        let after_ambiguous = match self.waba {
-            Some(_) => layers.after_ambiguous,
-            None => self.rules.after_ambiguous,
+        let after_ambiguity = match self.waba {
+            Some(_) => layers.after_ambiguity,
+            None => self.rules.after_ambiguity,
         };
         let mut rules = layers.rules_at(platform);
-        rules.after_ambiguous = after_ambiguous.unwrap_or_default();
+        rules.after_ambiguity = after_ambiguity.unwrap_or_default();
         if self.rules.without_click.is_some_and(|rule| rule != WithoutClick::Skip) && platform == Platform::Google {
             problems.add(
                 &self.place,
@@ -161,7 +161,7 @@ fn refuse_keys_of_others(section: &mut Section<'_>, platform: Platform) {
         ("waba", &[Meta], "is for Meta"),
         ("partner_agent", &[Meta], "is for Meta"),
         (
-            "after_ambiguous",
+            "after_ambiguity",
             &[Meta],
             "is for Meta; the others recognise what is sent again",
         ),

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 use super::{section::Section, values};
 use crate::domain::{
     Mode, Platform,
-    account::{AccountRules, AfterAmbiguous, ConsentMissing, Credit, TransactionId, Transport, WithoutClick},
+    account::{AccountRules, AfterAmbiguity, ConsentMissing, Credit, TransactionId, Transport, WithoutClick},
 };
 
 /// The longest that an event may wait for its click.
@@ -29,7 +29,7 @@ pub(super) struct RuleLayer {
     pub transaction_id: Option<TransactionId>,
     pub transport: Option<Transport>,
     pub partner_agent: Option<String>,
-    pub after_ambiguous: Option<AfterAmbiguous>,
+    pub after_ambiguity: Option<AfterAmbiguity>,
     pub max_age_days: Option<u32>,
     consent_missing: Option<ConsentMissing>,
     credit: Option<Credit>,
@@ -61,7 +61,7 @@ impl RuleLayer {
             ("event_id", TransactionId::EventId),
             ("order_id", TransactionId::OrderId),
         ];
-        let after_ambiguous = [("resend", AfterAmbiguous::Resend), ("never", AfterAmbiguous::Never)];
+        let after_ambiguity = [("resend", AfterAmbiguity::Resend), ("never", AfterAmbiguity::Never)];
         let transport = [("data_manager", Transport::DataManager), ("ads_api", Transport::AdsApi)];
         Self {
             mode: section.take("mode", values::word(&MODES)),
@@ -79,7 +79,7 @@ impl RuleLayer {
             transaction_id: section.take("transaction_id", values::word(&transaction_id)),
             transport: section.take("transport", values::word(&transport)),
             partner_agent: section.take("partner_agent", values::text),
-            after_ambiguous: section.take("after_ambiguous", values::word(&after_ambiguous)),
+            after_ambiguity: section.take("after_ambiguity", values::word(&after_ambiguity)),
             max_age_days: section.take("max_age", values::days),
         }
     }
@@ -103,7 +103,7 @@ impl RuleLayer {
             transaction_id: nearer.transaction_id.or(self.transaction_id),
             transport: nearer.transport.or(self.transport),
             partner_agent: nearer.partner_agent.or_else(|| self.partner_agent.clone()),
-            after_ambiguous: nearer.after_ambiguous.or(self.after_ambiguous),
+            after_ambiguity: nearer.after_ambiguity.or(self.after_ambiguity),
             max_age_days: nearer.max_age_days.or(self.max_age_days),
         }
     }

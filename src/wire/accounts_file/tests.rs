@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::{
     ClientId, Mode,
     account::{
-        AccountRules, AfterAmbiguous, ConsentMissing, Credential, Credit, SecretRef, TransactionId, Transport,
+        AccountRules, AfterAmbiguity, ConsentMissing, Credential, Credit, SecretRef, TransactionId, Transport,
         WithoutClick,
     },
     desired::DesiredAccount,
@@ -465,7 +465,7 @@ fn a_test_that_would_count_is_refused() {
 fn what_may_have_been_taken_is_a_question_of_whatsapp_datasets_unless_another_ad_account_asks_it_too() {
     let text = "
         [defaults]
-        after_ambiguous = 'never'
+        after_ambiguity = 'never'
         [client.acme.meta]
         login = 'm'
         pixel = '1234567890'
@@ -473,7 +473,7 @@ fn what_may_have_been_taken_is_a_question_of_whatsapp_datasets_unless_another_ad
         platform = 'meta'
         login = 'm'
         pixel = '1234567891'
-        after_ambiguous = 'never'
+        after_ambiguity = 'never'
         [client.acme.whatsapp]
         platform = 'meta'
         login = 'm'
@@ -484,21 +484,21 @@ fn what_may_have_been_taken_is_a_question_of_whatsapp_datasets_unless_another_ad
         login = 'm'
         dataset = '778899001122335'
         waba = '102290129340398'
-        after_ambiguous = 'resend'
+        after_ambiguity = 'resend'
         [client.acme.tiktok]
         login = 't'
         pixel = 'C4ACME00000000000001'
     ";
 
-    let rule = |name| account(text, name).rules.after_ambiguous;
+    let rule = |name| account(text, name).rules.after_ambiguity;
 
-    assert_eq!(rule("meta"), AfterAmbiguous::Resend);
-    assert_eq!(rule("strict"), AfterAmbiguous::Never);
-    assert_eq!(rule("whatsapp"), AfterAmbiguous::Never);
-    assert_eq!(rule("relaxed"), AfterAmbiguous::Resend);
-    assert_eq!(rule("tiktok"), AfterAmbiguous::Resend);
-    let elsewhere = "[client.acme.tiktok]\nlogin = 't'\npixel = 'C4ACME00000000000001'\nafter_ambiguous = 'never'";
-    assert!(mistakes(elsewhere)[0].contains("after_ambiguous: is for Meta"));
+    assert_eq!(rule("meta"), AfterAmbiguity::Resend);
+    assert_eq!(rule("strict"), AfterAmbiguity::Never);
+    assert_eq!(rule("whatsapp"), AfterAmbiguity::Never);
+    assert_eq!(rule("relaxed"), AfterAmbiguity::Resend);
+    assert_eq!(rule("tiktok"), AfterAmbiguity::Resend);
+    let elsewhere = "[client.acme.tiktok]\nlogin = 't'\npixel = 'C4ACME00000000000001'\nafter_ambiguity = 'never'";
+    assert!(mistakes(elsewhere)[0].contains("after_ambiguity: is for Meta"));
 }
 
 #[test]

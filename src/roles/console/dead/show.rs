@@ -6,7 +6,7 @@ use super::{
     Tools,
     choice::{Choice, DeadQueue},
     letter::Letter,
-    lock, mask, progress,
+    lock, progress,
     walk::{WINDOW, Walk},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     roles::console::{
         ConsoleError, Exit,
         clock::Clock,
+        mask,
         table::one_line,
         words::{Blanks, count},
     },

@@ -1,4 +1,4 @@
-//! Masks what dead letters hold: who may look at them sees which field holds what kind of thing, and nobody's address, number or name.
+//! Masks what dead letters and events hold: who may look at them sees which field holds what kind of thing, and nobody's address, number or name.
 
 use serde_json::Value;
 
@@ -117,7 +117,7 @@ fn mask_field(key: &str, value: &mut Value, around: Around) {
 }
 
 /// A text by its kind: `j***@e***.com`, `+49***67`, the beginning of a hash, the first letter of anything else.
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     if let Some(hash) = already_hashed(text) {
         return format!("{}…", &hash[..8]);
     }
@@ -143,7 +143,7 @@ fn first(text: &str) -> String {
 }
 
 /// An address without what its query says: `https://shop.example/thanks?gclid=***`. A path may hold a name, too.
-fn url_shape(address: &str) -> String {
+pub(super) fn url_shape(address: &str) -> String {
     let Ok(url) = url::Url::parse(address) else {
         return text(address);
     };

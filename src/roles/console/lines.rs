@@ -1,4 +1,4 @@
-//! The lines that are to be published: read one by one, checked, and each given the ID that stays the same however often it is published.
+//! Lines that hold an event each: read one by one, checked, and each given the ID that stays the same however often it is published.
 
 use std::{
     fmt,
@@ -32,7 +32,7 @@ pub(super) enum Checking {
     Off,
 }
 
-/// A line that is to be published.
+/// A line with an event.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) id: String,
@@ -78,12 +78,21 @@ impl Source {
     /// The same lines in a form that can be read twice.
     pub(super) async fn kept(self) -> std::io::Result<Self> {
         match self {
+            Source::StandardInput => Ok(Source::Memory(self.whole().await?)),
+            readable_twice => Ok(readable_twice),
+        }
+    }
+
+    /// All that it holds.
+    pub(super) async fn whole(&self) -> std::io::Result<Bytes> {
+        match self {
             Source::StandardInput => {
                 let mut all = Vec::new();
                 tokio::io::stdin().read_to_end(&mut all).await?;
-                Ok(Source::Memory(all.into()))
+                Ok(all.into())
             }
-            readable_twice => Ok(readable_twice),
+            Source::File(path) => Ok(tokio::fs::read(path).await?.into()),
+            Source::Memory(all) => Ok(all.clone()),
         }
     }
 
@@ -111,6 +120,11 @@ impl Source {
 }
 
 impl Lines {
+    /// The number of the line that was given last; the first is 1.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// How many bytes there are, if that is known.
     pub(super) fn bytes(&self) -> Option<u64> {
         self.bytes

@@ -8,6 +8,8 @@ mod check;
 mod dead;
 #[path = "console/doctor.rs"]
 mod doctor;
+#[path = "console/explain.rs"]
+mod explain;
 #[path = "console/inbound.rs"]
 mod inbound;
 #[path = "console/publish.rs"]

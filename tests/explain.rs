@@ -1,5 +1,10 @@
 //! `explain` and `classify` as people run them: the binary, without a single service and without a single variable.
 
+#[path = "explain/adapters.rs"]
+mod adapters;
+#[path = "explain/answers.rs"]
+mod answers;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -8,21 +13,9 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use chrono::{DateTime, Utc};
-use conversion_relay::{
-    domain::{
-        Account, AccountId, Dispatch, EventRecord, PerPlatform, State,
-        account::Client,
-        desired::{DesiredAccount, DesiredDirectory},
-    },
-    platform::{Endpoints, Sending, adapter},
-    roles::router::plan::{country, decide},
-    wire::{
-        accounts_file::{SourceFile, parse},
-        event::{self, Envelope},
-    },
-};
 use serde_json::{Value, json};
+
+use crate::answers::classify;
 
 /// The time at which everything is explained.
 const NOW: &str = "2026-11-21T12:00:00Z";
@@ -116,11 +109,6 @@ fn event(fields: &Value) -> String {
         event[key] = value.clone();
     }
     event.to_string()
-}
-
-fn classify(arguments: &[&str], body: &str) -> String {
-    let body = if body.is_empty() { vec![] } else { vec![body] };
-    shown(&relay(&[&["classify"], arguments, &body[..]].concat(), ""))
 }
 
 /// A file with what a command printed before; `RELAY_GOLDEN=write` writes it anew.
@@ -298,124 +286,6 @@ fn an_order_needs_the_database_and_a_file_does_not() {
     assert!(errors.contains("RELAY_DATABASE_URL"), "{errors}");
 }
 
-/// The examples, explained by the binary and built by the adapters.
-#[test]
-fn the_requests_of_the_examples_are_those_that_the_adapters_build() {
-    let now: DateTime<Utc> = NOW.parse().unwrap();
-    let events = examples(now);
-    let directory = desired();
-    let accounts = "schemas/examples/accounts.toml";
-
-    let explained = lines(&shown(&relay(
-        &["explain", "--json", "-f", accounts, "--now", NOW],
-        &events.join("\n"),
-    )));
-
-    assert_eq!(explained.len(), events.len());
-    let mut requests = 0;
-    for (line, given) in explained.iter().zip(&events) {
-        let envelope = Envelope {
-            message_id: None,
-            timestamp: None,
-            now,
-        };
-        let Ok(event) = event::parse(given.as_bytes(), envelope) else {
-            assert!(line["error"]["cause"].is_string(), "{line}");
-            continue;
-        };
-        let Some(client) = directory.clients.get(&event.client) else {
-            assert_eq!(line["cause"], "unknown_client");
-            continue;
-        };
-        let record = record(&event, client);
-        let results = by_account(line);
-        for account in directory
-            .accounts
-            .iter()
-            .filter(|account| account.client == event.client)
-        {
-            let account = account_of(account);
-            let expected = request(&record, &account, now);
-            assert_eq!(
-                results[account.name.as_str()].get("request"),
-                expected.as_ref(),
-                "{line}"
-            );
-            requests += usize::from(expected.is_some());
-        }
-    }
-    assert!(requests > 25, "{requests}");
-}
-
-fn examples(now: DateTime<Utc>) -> Vec<String> {
-    let output = Command::new("bash")
-        .args([
-            "scripts/lib/fill-times",
-            "--now",
-            &now.timestamp().to_string(),
-            "schemas/examples/yesterday.ndjson",
-        ])
-        .current_dir(root())
-        .output()
-        .expect("there is a bash");
-    let text = String::from_utf8(output.stdout).expect("text");
-    text.lines().map(str::to_owned).collect()
-}
-
-fn desired() -> DesiredDirectory {
-    let name = "schemas/examples/accounts.toml";
-    let text = std::fs::read_to_string(root().join(name)).expect("it is there");
-    parse(&[SourceFile {
-        name: name.to_owned(),
-        text,
-    }])
-    .unwrap_or_else(|errors| panic!("{errors}"))
-}
-
-fn account_of(desired: &DesiredAccount) -> Account {
-    Account {
-        id: AccountId(1),
-        client: desired.client.clone(),
-        name: desired.name.clone(),
-        platform: desired.platform,
-        destination: desired.destination.clone(),
-        login: desired.login.clone(),
-        rules: desired.rules.clone(),
-        removed: false,
-    }
-}
-
-fn record(event: &conversion_relay::domain::event::Event, client: &Client) -> EventRecord {
-    let country = country(event, Some(client));
-    let identities = PerPlatform::from_fn(|platform| adapter(platform).identity(&event.person, country.as_deref()));
-    EventRecord::from_event(event, client.currency.as_deref(), identities)
-}
-
-fn request(record: &EventRecord, account: &Account, now: DateTime<Utc>) -> Option<Value> {
-    let decision = decide(record, account, now);
-    if !matches!(decision.state, State::Queued | State::Waiting) {
-        return None;
-    }
-    let dispatch = Dispatch {
-        account: account.id,
-        platform: account.platform,
-        destination: account.destination.clone(),
-        click: decision.click,
-        deadline: decision.deadline,
-        event: record.for_platform(account.platform),
-    };
-    let endpoints = Endpoints::default();
-    let sending = Sending {
-        account,
-        endpoints: &endpoints,
-        test_code: None,
-    };
-    let built = adapter(account.platform).build(&[&dispatch], &sending);
-    let headers: BTreeMap<&str, &String> = built.headers.iter().map(|(name, value)| (*name, value)).collect();
-    let body: Value = serde_json::from_slice(&built.body).expect("JSON");
-    Some(json!({"method": "POST", "url": built.url, "headers": headers, "body": body}))
-}
-
 #[test]
 fn thousands_of_events_are_one_line_each() {
     let mut input = String::new();
@@ -433,97 +303,4 @@ fn thousands_of_events_are_one_line_each() {
             .enumerate()
             .all(|(number, line)| line["event_id"] == format!("e-{number}"))
     );
-}
-
-#[test]
-fn a_refusal_says_whose_fault_it_is_and_what_to_do() {
-    let too_old = r#"{"error":{"message":"Invalid parameter","code":100,"error_subcode":2804003}}"#;
-    let expired = r#"{"error":{"message":"Session has expired","code":190,"error_subcode":463,"fbtrace_id":"Ab1"}}"#;
-    let named = r#"{"error":{"message":"(#100) Param data[1][event_time] must be a valid time","code":100}}"#;
-    let mut page = String::new();
-    for (arguments, body) in [
-        (&["--platform", "meta", "--status", "400"][..], too_old),
-        (&["--platform", "meta", "--status", "400", "--sent", "3"], too_old),
-        (&["--platform", "meta", "--status", "400", "--sent", "3"], named),
-        (&["--platform", "meta", "--status", "400"], expired),
-        (
-            &["--platform", "meta", "--status", "200", "--sent", "2"],
-            r#"{"events_received":2}"#,
-        ),
-        (&["--platform", "google", "--status", "200"], r#"{"requestId":"r-1"}"#),
-        (&["--platform", "google", "--status", "401"], ""),
-        (
-            &[
-                "--platform",
-                "google",
-                "--transport",
-                "ads_api",
-                "--status",
-                "429",
-                "--header",
-                "Retry-After: 90",
-            ],
-            "",
-        ),
-        (&["--platform", "tiktok", "--status", "502"], "<html>"),
-        (
-            &["--platform", "tiktok", "--status", "200"],
-            r#"{"code":40105,"message":"no permission"}"#,
-        ),
-    ] {
-        writeln!(page, "{}", classify(arguments, body)).unwrap();
-    }
-
-    assert_golden("answers.txt", &page);
-}
-
-#[test]
-fn an_answer_a_line_gives_a_meaning_a_line() {
-    let input = [
-        r#"{"platform":"meta","status":400,"headers":{},"body":{"error":{"message":"x","code":100,"error_subcode":2804003}},"sent":1}"#,
-        r#"{"platform":"meta","status":400,"body":"{\"error\":{\"message\":\"x\",\"code\":100,\"error_subcode\":2804003}}","sent":2}"#,
-        r#"{"platform":"tiktok","status":429,"headers":{"Retry-After":"30"},"body":"slow down"}"#,
-        r#"{"platform":"meta"}"#,
-        "rubbish",
-        r#"{"platform":"google","status":200,"body":{"requestId":"r-1"},"sent":1}"#,
-    ];
-
-    let meanings = lines(&shown(&relay(&["classify", "--ndjson"], &input.join("\n"))));
-
-    let first = &meanings[0]["outcomes"][0];
-    assert_eq!(
-        (&first["outcome"], &first["cause"], &first["who"]),
-        (&json!("refused"), &json!("event_too_old"), &json!("developer"))
-    );
-    assert_eq!((&first["code"], &first["position"]), (&json!("100/2804003"), &json!(0)));
-    assert_eq!(
-        (&meanings[1]["request"], &meanings[1]["outcomes"][1]["outcome"]),
-        (&json!("in_halves"), &json!("undecided"))
-    );
-    assert_eq!(meanings[1]["alone"]["cause"], "event_too_old");
-    let paused = &meanings[2]["outcomes"][0];
-    assert_eq!(
-        (&paused["outcome"], &paused["wait_seconds"], &paused["reach"]),
-        (&json!("blocked"), &json!(30), &json!("account"))
-    );
-    assert_eq!(
-        meanings[3],
-        json!({"line": 4, "error": {"cause": "missing_field", "field": "status"}})
-    );
-    assert_eq!(
-        meanings[4],
-        json!({"line": 5, "error": {"cause": "malformed_json", "field": null}})
-    );
-    assert_eq!(meanings[5]["outcomes"][0]["receipt"], "r-1");
-}
-
-#[test]
-fn no_body_is_too_strange() {
-    let deep = "[".repeat(100_000);
-    for body in ["", "null", "-1", "{\"error\":[]}", "\u{1b}[2J", &deep] {
-        for platform in ["meta", "google", "tiktok"] {
-            let page = classify(&["--platform", platform, "--status", "200"], body);
-            assert!(!page.contains('\u{1b}'), "{page}");
-        }
-    }
 }

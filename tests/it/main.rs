@@ -11,6 +11,7 @@ mod outages;
 mod pauses;
 mod permissions;
 mod privacy;
+mod receipts;
 mod replicas;
 mod routing;
 mod shutdown;

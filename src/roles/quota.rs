@@ -7,7 +7,7 @@ use crate::{
     metrics::conversions,
     store::{
         StoreError,
-        quotas::{QuotaGrant, QuotaRequest},
+        quotas::{QuotaGrant, QuotaRequest, Reserve},
     },
 };
 
@@ -24,12 +24,14 @@ pub enum Purpose {
 
 impl Purpose {
     /// The part of a minute's quota that is left to those before it.
-    const fn reserve(self) -> f64 {
-        match self {
-            Purpose::Live => 0.0,
-            Purpose::Bulk => 0.1,
-            Purpose::Receipts => 0.2,
-        }
+    const fn reserve(self) -> Reserve {
+        let (always, at_first) = match self {
+            Purpose::Live => (0.0, 0.0),
+            Purpose::Bulk => (0.1, 0.1),
+            // Questions have time: they take what sales have left over.
+            Purpose::Receipts => (0.2, 0.8),
+        };
+        Reserve { always, at_first }
     }
 
     const fn as_str(self) -> &'static str {

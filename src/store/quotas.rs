@@ -22,8 +22,17 @@ pub struct QuotaRequest<'a> {
     pub per_minute: u32,
     /// What it takes in a day.
     pub per_day: u32,
-    /// The part of a minute's quota that is left to others, from 0 to 1.
-    pub reserve: f64,
+    /// What is left to others.
+    pub reserve: Reserve,
+}
+
+/// The part of a minute's quota that is left to others, from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reserve {
+    /// At any time.
+    pub always: f64,
+    /// When the minute begins; it shrinks with the minute, so that who can wait gets what would be left over and does not take it beforehand.
+    pub at_first: f64,
 }
 
 /// What came of asking.
@@ -50,6 +59,7 @@ WITH locked AS MATERIALIZED (
            CASE this_minute WHEN minute THEN used_ahead ELSE 0 END AS ahead_now,
            CASE today WHEN day THEN used_day ELSE 0 END AS day_now,
            this_minute + interval '1 minute' - at <= $6::float8 * interval '1 second' AS is_late,
+           extract(epoch FROM this_minute + interval '1 minute' - at)::float8 / 60 AS rest_of_minute,
            greatest(1, ceil(extract(epoch FROM (today + 1)::timestamp AT TIME ZONE 'UTC' - at) / 60.0)) AS minutes_left
     FROM period
 ), room AS (
@@ -59,7 +69,7 @@ WITH locked AS MATERIALIZED (
 ), offer AS (
     SELECT room.*, greatest(0, least(most - used_now, CASE WHEN is_late THEN most - ahead_now END, day_left)) AS free FROM room
 ), given AS (
-    SELECT offer.*, greatest(0, least($2::bigint, free - floor($5::float8 * most)))::integer AS grant_now FROM offer
+    SELECT offer.*, greatest(0, least($2::bigint, free - floor(greatest($5::float8, $8::float8 * rest_of_minute) * most)))::integer AS grant_now FROM offer
 )
 UPDATE quotas
 SET minute = this_minute, used = used_now + grant_now, used_ahead = ahead_now + CASE WHEN is_late THEN grant_now ELSE 0 END,
@@ -82,9 +92,10 @@ impl Store {
                         &i64::from(request.wanted),
                         &i64::from(request.per_minute),
                         &i64::from(request.per_day),
-                        &request.reserve,
+                        &request.reserve.always,
                         &LATE_SECONDS,
                         &DAY_SHARE,
+                        &request.reserve.at_first,
                     ],
                 )
                 .await?;

@@ -11,6 +11,7 @@ mod outages;
 mod pauses;
 mod permissions;
 mod privacy;
+mod quota;
 mod receipts;
 mod replicas;
 mod routing;

@@ -93,14 +93,16 @@ async fn ask_some(context: &Arc<Context>) -> Result<bool, StoreError> {
         }
     }
     let has_asked = !asking.is_empty();
+    let mut result = Ok(has_asked);
     while let Some(asked) = asking.join_next().await {
         match asked {
-            Ok(result) => result?,
-            // It is asked about again when its lease ends.
+            Ok(Ok(())) => {}
+            // What could not be recorded is asked about again when its lease ends; the others are done with first.
+            Ok(Err(failure)) => result = Err(failure),
             Err(failure) => error!(panicked = failure.is_panic(), "question about a receipt failed"),
         }
     }
-    Ok(has_asked)
+    result
 }
 
 /// Ad accounts that are not asked for: paused, or without a login.

@@ -16,6 +16,8 @@ use crate::{
 
 /// When a question that was blocked is put again, once the pause is over.
 const AFTER_PAUSE: TimeDelta = TimeDelta::minutes(1);
+/// However short the pause.
+const AT_LEAST: TimeDelta = TimeDelta::seconds(5);
 
 /// Says whether a receipt has been asked about so often that another question is useless; only a worker that died every time lets it come so far.
 pub(super) fn is_exhausted(promise: &Promise) -> bool {
@@ -149,7 +151,7 @@ fn not_answered(promise: &Promise, outcome: &Outcome, at: Circumstances<'_>) -> 
     match &outcome.verdict {
         Verdict::Blocked { cause, reach, wait } => {
             let pause = new_pause(*cause, *reach, *wait, detail(outcome), at);
-            let again = pause.until.unwrap_or(at.now + AFTER_PAUSE);
+            let again = pause.until.unwrap_or(at.now + AFTER_PAUSE).max(at.now + AT_LEAST);
             let report = ReceiptReport {
                 again: Some(Again::NotPut(again)),
                 pauses: vec![pause],

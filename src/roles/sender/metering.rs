@@ -77,7 +77,12 @@ impl Sender {
         let now = Instant::now();
         let mut ready: Vec<HeldCount> = group.accounts.into_iter().filter(|held| held.is_ready).collect();
         // What just happened goes first, and of equals the one that has waited longest for its turn.
-        ready.sort_by_key(|held| (held.live == 0, self.turns.get(&held.account).copied().unwrap_or_default()));
+        ready.sort_by_key(|held| {
+            (
+                held.live == 0,
+                self.turns.get(&held.account).copied().unwrap_or_default(),
+            )
+        });
         let mut starts = Vec::new();
         let mut without = ready.into_iter();
         for held in without.by_ref() {

@@ -131,7 +131,11 @@ impl<T> Pending<T> {
             bulk: queue.bulk.len(),
             is_ready: !self.busy.contains(account),
         };
-        self.accounts.iter().map(count).filter(|held| held.live + held.bulk > 0).collect()
+        self.accounts
+            .iter()
+            .map(count)
+            .filter(|held| held.live + held.bulk > 0)
+            .collect()
     }
 
     /// Takes at most `limit` of an ad account, live ones first, and marks it as busy until [`Pending::finished`].

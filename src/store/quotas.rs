@@ -1,6 +1,12 @@
 //! Quotas: requests of a Google Cloud project, counted over all logins that share it and all workers, by Postgres's clock.
 
-use super::pool::{Store, StoreError};
+use std::time::Duration;
+
+use super::{
+    pool::{Store, StoreError},
+    sending::columns,
+};
+use crate::domain::DispatchKey;
 
 /// How long before the end of a minute a grant counts for the next one, too: the request may arrive in either. A grant must be used within half
 /// of it ([`FRESH_SECONDS`]); the other half is for the request's way.
@@ -77,6 +83,13 @@ SET minute = this_minute, used = used_now + grant_now, used_ahead = ahead_now + 
 FROM given WHERE quotas.name = given.name
 RETURNING quotas.granted, (given.free - given.grant_now)::bigint";
 
+// Each row is written once in a third of the time after which it would count as silent, however often it is named.
+const STILL_HELD: &str = "
+UPDATE dispatches dispatch SET attend_at = now() + $3::float8 * interval '1 second'
+FROM unnest($1::uuid[], $2::integer[]) AS held(event_key, account_id)
+WHERE dispatch.event_key = held.event_key AND dispatch.account_id = held.account_id
+  AND dispatch.state = 'queued' AND dispatch.due IS NULL AND dispatch.attend_at < now() + $3::float8 * 2 / 3 * interval '1 second'";
+
 impl Store {
     /// Takes requests out of a quota: as many as there are, at most as many as are wanted.
     pub async fn take_quota(&self, request: &QuotaRequest<'_>) -> Result<QuotaGrant, StoreError> {
@@ -114,5 +127,16 @@ impl Store {
                 .await?;
         }
         Ok(QuotaGrant::default())
+    }
+
+    /// Notes that queued dispatches are in good hands although nothing is heard of them: their sender waits for quota.
+    pub async fn still_held(&self, keys: &[DispatchKey], silence: Duration) -> Result<(), StoreError> {
+        let (events, accounts) = columns(keys);
+        let client = self.client().await?;
+        let statement = client.prepare_cached(STILL_HELD).await?;
+        client
+            .execute(&statement, &[&events, &accounts, &silence.as_secs_f64()])
+            .await?;
+        Ok(())
     }
 }

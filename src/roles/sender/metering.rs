@@ -26,6 +26,8 @@ use crate::{
 
 /// The part of a minute's quota that a sender asks for at a time, beyond what it can use at once.
 const BLOCK_SHARE: u32 = 30;
+/// How often the ledger hears of what waits for quota.
+const VOUCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What came of asking for tokens.
 pub(super) struct Granting {
@@ -49,7 +51,7 @@ impl Sender {
     /// Parts the ad accounts that may begin: those without a quota, and of those with one as many as there are tokens. Asks for more tokens where
     /// they are short.
     pub(super) fn starts(&mut self, directory: &Directory) -> Vec<Start> {
-        if self.platform != Platform::Google || self.context.pace.google_quota.per_minute == 0 {
+        if !self.is_metered() {
             let ready = self.pending.ready();
             return ready.into_iter().map(|account| (account, usize::MAX)).collect();
         }
@@ -140,9 +142,30 @@ impl Sender {
         }
     }
 
+    /// Tells the ledger of what waits here for quota, lest the keeper takes it for lost.
+    pub(super) async fn vouch(&mut self) {
+        let silence = self.context.pace.silence;
+        let is_due = self.vouched.elapsed() >= VOUCH_INTERVAL.min(silence / 4);
+        if !self.is_metered() || !is_due {
+            return;
+        }
+        self.vouched = Instant::now();
+        let keys = self.pending.keys();
+        if !keys.is_empty()
+            && let Err(failure) = self.context.store.still_held(&keys, silence).await
+        {
+            warn!(error = %chain(&failure), "what waits for quota could not be vouched for");
+        }
+    }
+
+    /// Says whether a quota is counted at this platform.
+    fn is_metered(&self) -> bool {
+        self.platform == Platform::Google && self.context.pace.google_quota.per_minute > 0
+    }
+
     /// Ad accounts that hold something and have waited for tokens for longer than this.
     pub(super) fn starved(&self, least: Duration) -> HashSet<AccountId> {
-        if self.platform != Platform::Google || self.context.pace.google_quota.per_minute == 0 {
+        if !self.is_metered() {
             return HashSet::new();
         }
         let directory = self.context.directory.current();

@@ -79,6 +79,8 @@ struct Sender {
     /// Whose turn it was when, where tokens are short.
     turns: HashMap<AccountId, u64>,
     turn: u64,
+    /// When the ledger last heard of what waits for quota.
+    vouched: Instant,
     /// Why nothing is consumed now, if so.
     halted: Option<Halt>,
     /// Messages that came back often and are being handled alone.
@@ -109,6 +111,7 @@ pub async fn run(context: Arc<Context>, platform: Platform, shutdown: Cancellati
         granting: JoinSet::new(),
         turns: HashMap::new(),
         turn: 0,
+        vouched: Instant::now(),
         halted: None,
         trials: HashMap::new(),
         store_failures: 0,

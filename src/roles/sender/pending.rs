@@ -138,6 +138,11 @@ impl<T> Pending<T> {
             .collect()
     }
 
+    /// Every dispatch that is held and not begun.
+    pub fn keys(&self) -> Vec<DispatchKey> {
+        self.known.iter().copied().collect()
+    }
+
     /// Takes at most `limit` of an ad account, live ones first, and marks it as busy until [`Pending::finished`].
     pub fn begin(&mut self, account: AccountId, limit: usize) -> Vec<Held<T>> {
         let Some(queue) = self.accounts.get_mut(&account) else {

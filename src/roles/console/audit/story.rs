@@ -110,7 +110,11 @@ impl Story<'_> {
 
     /// What the platform said after it had taken the conversion, if it has.
     fn said_later(&self, entry: &AuditEntry) -> Option<String> {
-        let mut tries = self.attempts.iter().rev().filter(|attempt| attempt.account == entry.account);
+        let mut tries = self
+            .attempts
+            .iter()
+            .rev()
+            .filter(|attempt| attempt.account == entry.account);
         let was_taken = tries.next().is_some_and(|attempt| attempt.outcome == "accepted");
         let request = entry.receipt.as_ref().map(|receipt| format!(" (request {receipt})"));
         let platform = entry.platform.title();

@@ -275,9 +275,31 @@ fn what_google_says_later_stands_in_the_time_line() {
         .into_iter()
         .map(|entry| {
             let told = told(&event("09:15", Some("1"), vec![entry]), None, &tries);
-            told.lines().skip(5).collect::<Vec<_>>().join("\n")
+            told.lines().skip(5).map(str::trim_start).collect::<Vec<_>>().join("\n")
         })
         .collect();
 
-    insta::assert_snapshot!(told.join("\n\n"), @"");
+    insta::assert_snapshot!(told.join("\n\n"), @"
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    next              Google says later whether it counts it; it is asked 20 Nov 09:45:00
+
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    20 Nov 09:25:00   Google confirmed it (request r-1)
+
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    20 Nov 09:25:00   Google did not count it: click not found (request r-1)
+    why               Google could not match the click ID to one of its ads.
+
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    why               Google took it and did not say what became of this one: 3 of 40 in request r-1 failed (CLICK_NOT_FOUND 3).
+
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    why               The ad account sends at fixed times; it goes out by itself.
+    next              it goes out 20 Nov 10:00:00; Google takes it until 27 Nov 09:12
+    ");
 }

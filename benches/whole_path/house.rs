@@ -104,6 +104,8 @@ impl House {
             .env("RELAY_GOOGLE_URL", simulator)
             .env("RELAY_GOOGLE_TOKEN_URL", format!("{simulator}/token"))
             .env("RELAY_TIKTOK_URL", simulator)
+            // Google's real quota would be all that is measured.
+            .env("RELAY_GOOGLE_QUOTA_PER_MINUTE", "0")
             .env("BENCH_TOKEN", "bench")
             .env("BENCH_GRANT", grant.to_string());
         command

@@ -17,7 +17,9 @@ allow relay-producer  '^$'              '^conversions\.events$'          '^$'
 allow relay-router    '^$'              '^conversions\.(work|dead)$'     '^conversions\.in\.'
 allow relay-sender    '^$'              '^conversions\.(work|dead)$'     '^conversions\.(send|bulk)\.'
 allow relay-keeper    '^$'              '^conversions\.(work|dead)$'     '^conversions\.(send|bulk)\.'
+# Asks Google, and neither publishes nor consumes.
+allow relay-receipts  '^$'              '^$'                             '^$'
 # Shows and replays dead letters.
 allow relay-ops       '^$'              '^conversions\.(work|dead)$'     '^conversions\.dead\.'
-# `conversion-relay run` with all worker roles in one process: router, sender and keeper together.
+# `conversion-relay run` with all worker roles in one process: router, sender, keeper and receipts together.
 allow relay-worker    '^$'              '^conversions\.(work|dead)$'     '^conversions\.(in|send|bulk)\.'

@@ -93,7 +93,7 @@ impl Cli {
             Command::Run { role, platform } => {
                 let config = Config::from_env(&ProcessEnvironment).map_err(|errors| BadConfig(errors.to_string()))?;
                 telemetry::start_log(&config.log).map_err(|error| BadConfig(error.to_string()))?;
-                let all_roles = [Role::Router, Role::Sender, Role::Keeper];
+                let all_roles = [Role::Router, Role::Sender, Role::Keeper, Role::Receipts];
                 let roles = if role.is_empty() { all_roles.to_vec() } else { role };
                 let platforms = if platform.is_empty() {
                     Platform::ALL.to_vec()

@@ -19,7 +19,7 @@ use crate::{
         context::{Context, Readiness},
         credentials::Credentials,
         directory::DirectoryWatch,
-        keeper,
+        keeper, receipts,
         recorder::Recorder,
         router::{self, Inbound},
         sender,
@@ -46,6 +46,8 @@ pub enum Role {
     Sender,
     /// Wakes what waits, takes back what a crash left, keeps house.
     Keeper,
+    /// Asks Google later what became of what it took.
+    Receipts,
 }
 
 /// Runs roles until a signal comes or one of them fails.
@@ -215,6 +217,9 @@ fn start(context: &Arc<Context>, roles: &[Role], platforms: &[Platform], shutdow
             }
             Role::Keeper => {
                 tasks.spawn(keeper::run(Arc::clone(context), soft()));
+            }
+            Role::Receipts => {
+                tasks.spawn(receipts::run(Arc::clone(context), soft()));
             }
         }
     }

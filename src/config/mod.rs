@@ -17,7 +17,7 @@ pub use self::{
     environment::{Environment, ProcessEnvironment},
     keys::{KeysConfig, seal_key},
     log::{LogConfig, LogFormat},
-    pace::PaceConfig,
+    pace::{PaceConfig, QuotaConfig},
     platforms::PlatformsConfig,
     reader::{ConfigError, ConfigErrors, Reader},
     variables::{VARIABLES, Variable},

@@ -29,6 +29,18 @@ pub struct PaceConfig {
     pub shutdown_deadline: Duration,
     /// `RELAY_DIRECTORY_INTERVAL`
     pub directory_interval: Duration,
+    /// Google's quota.
+    pub google_quota: QuotaConfig,
+}
+
+/// What Google's Data Manager API takes from one Cloud project.
+/// <https://developers.google.com/data-manager/api/devguides/limits>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotaConfig {
+    /// `RELAY_GOOGLE_QUOTA_PER_MINUTE`: requests a minute; 0: they are not counted at all.
+    pub per_minute: u32,
+    /// `RELAY_GOOGLE_QUOTA_PER_DAY`: requests a day; 0: as many as the minutes take.
+    pub per_day: u32,
 }
 
 impl PaceConfig {
@@ -47,6 +59,8 @@ impl PaceConfig {
         let probe_interval = reader.duration("RELAY_PROBE_INTERVAL");
         let shutdown_deadline = reader.duration("RELAY_SHUTDOWN_DEADLINE");
         let directory_interval = reader.duration("RELAY_DIRECTORY_INTERVAL");
+        let per_minute = quota(reader, "RELAY_GOOGLE_QUOTA_PER_MINUTE");
+        let per_day = quota(reader, "RELAY_GOOGLE_QUOTA_PER_DAY");
         let pace = Self {
             http_timeout: http_timeout?,
             lease: lease?,
@@ -59,6 +73,10 @@ impl PaceConfig {
             probe_interval: probe_interval?,
             shutdown_deadline: shutdown_deadline?,
             directory_interval: directory_interval?,
+            google_quota: QuotaConfig {
+                per_minute: per_minute?,
+                per_day: per_day?,
+            },
         };
         pace.check(reader);
         Some(pace)
@@ -76,4 +94,10 @@ impl PaceConfig {
             reader.wrong("RELAY_SILENCE", "must be longer than RELAY_LEASE");
         }
     }
+}
+
+fn quota(reader: &mut Reader, name: &'static str) -> Option<u32> {
+    reader.checked(name, "a whole number from 0 to 1000000000", |text| {
+        text.parse().ok().filter(|number| *number <= 1_000_000_000)
+    })
 }

@@ -133,6 +133,16 @@ pub const VARIABLES: &[Variable] = &[
         "where Google gives out access tokens, if elsewhere than usual",
     ),
     unset("RELAY_TIKTOK_URL", "where TikTok is, if elsewhere than usual"),
+    set(
+        "RELAY_GOOGLE_QUOTA_PER_MINUTE",
+        "300",
+        "requests a minute that Google takes from one Cloud project, all workers together; 0: they are not counted",
+    ),
+    set(
+        "RELAY_GOOGLE_QUOTA_PER_DAY",
+        "100000",
+        "the same for a day; 0: as many as the minutes take",
+    ),
     set("RELAY_HTTP_TIMEOUT", "20s", "how long a platform may take to answer"),
     set(
         "RELAY_LEASE",

@@ -3,10 +3,12 @@
 pub mod console;
 pub mod context;
 pub mod credentials;
-
+pub mod decide;
 pub mod directory;
 pub mod keeper;
 pub mod messages;
+mod quota;
+pub mod receipts;
 pub mod recorder;
 pub mod router;
 mod sealed;

@@ -334,7 +334,7 @@ impl Store {
                 "WITH gone AS (
                      DELETE FROM events WHERE key IN (
                          SELECT key FROM events event WHERE keep_until < now() AND NOT EXISTS (
-                             SELECT FROM dispatches WHERE event_key = event.key AND attend_at IS NOT NULL)
+                             SELECT FROM dispatches WHERE event_key = event.key AND attend_at IS NOT NULL AND state <> 'sent')
                          ORDER BY keep_until LIMIT $1)
                      RETURNING *
                  ), dispatches_gone AS (

@@ -4,12 +4,16 @@ use refinery::{Migration, Runner};
 
 use super::pool::{Store, StoreError};
 
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     (
         "V1__directory",
         include_str!("../../schemas/postgres/0001_directory.sql"),
     ),
     ("V2__ledger", include_str!("../../schemas/postgres/0002_ledger.sql")),
+    (
+        "V3__receipts_and_quotas",
+        include_str!("../../schemas/postgres/0003_receipts_and_quotas.sql"),
+    ),
 ];
 
 fn runner() -> Result<Runner, StoreError> {

@@ -8,6 +8,8 @@ pub mod keeping;
 pub mod migrations;
 pub mod pauses;
 pub mod pool;
+pub mod quotas;
+pub mod receipts;
 pub mod replay;
 pub mod resend;
 pub mod routing;

@@ -184,7 +184,8 @@ WITH record AS (
 ), updated AS (
     UPDATE dispatches dispatch
     SET state = record.state, cause = record.cause, detail = record.detail, due = record.due, deadline = record.deadline,
-        receipt = coalesce(record.receipt, dispatch.receipt), lease = NULL, updated_at = now(),
+        receipt = CASE record.state WHEN 'sent' THEN record.receipt ELSE coalesce(record.receipt, dispatch.receipt) END, lease = NULL,
+        questions = CASE record.state WHEN 'sent' THEN 0 ELSE dispatch.questions END, updated_at = now(),
         deferrals = dispatch.deferrals + record.is_deferral::integer,
         attempts = dispatch.attempts - (record.outcome IS NULL)::integer,
         dead_count = dispatch.dead_count + (record.state = 'failed')::integer,

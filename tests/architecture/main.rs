@@ -24,7 +24,7 @@ const SISTERS: [&[&str]; 5] = [
     &["wire", "platform"],
     &["platform::meta", "platform::google", "platform::tiktok"],
     &["broker", "store", "http", "secrets"],
-    &["roles::router", "roles::sender", "roles::keeper"],
+    &["roles::router", "roles::sender", "roles::keeper", "roles::receipts"],
 ];
 
 /// Crates that only one part knows, so that the part can be judged, and replaced, alone.

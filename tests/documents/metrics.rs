@@ -182,6 +182,7 @@ fn every_label_is_listed_with_all_its_values() {
     for label in [
         "connection",
         "disposition",
+        "granted",
         "queue",
         "reason",
         "repetition",
@@ -206,7 +207,9 @@ fn every_label_is_listed_with_all_its_values() {
     same("state", &State::ALL.map(State::as_str));
     same("outcome", &conversions::OUTCOMES);
     same("result", &broker::PublishResult::ALL.map(broker::PublishResult::as_str));
-    same("role", &["router", "sender", "keeper"]);
+    same("role", &["router", "sender", "keeper", "receipts"]);
+    same("answer", &conversions::RECEIPT_ANSWER_KINDS);
+    same("purpose", &conversions::QUOTA_PURPOSES);
 }
 
 /// The alerts by name, with the expression of each.

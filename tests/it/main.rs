@@ -13,6 +13,8 @@ mod outages;
 mod pauses;
 mod permissions;
 mod privacy;
+mod quota;
+mod receipts;
 mod replicas;
 mod routing;
 mod shutdown;

@@ -19,9 +19,9 @@ use super::support::{
 };
 
 /// The users that the script gives rights to.
-const USERS: [&str; 6] = ["topology", "producer", "router", "sender", "keeper", "ops"];
+const USERS: [&str; 7] = ["topology", "producer", "router", "sender", "keeper", "receipts", "ops"];
 /// Queues that a user must not read.
-const FORBIDDEN: [(&str, &[&str]); 5] = [
+const FORBIDDEN: [(&str, &[&str]); 6] = [
     (
         "producer",
         &[
@@ -57,6 +57,18 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
             "dead.events",
             "dead.webhooks",
             "dead.meta",
+            "unrouted",
+        ],
+    ),
+    (
+        "receipts",
+        &[
+            "in.events",
+            "in.webhooks",
+            "send.google",
+            "bulk.google",
+            "dead.events",
+            "dead.google",
             "unrouted",
         ],
     ),
@@ -165,7 +177,7 @@ async fn each_role_does_its_work_with_the_least_permissions_and_no_other() {
         too_old,
     ];
     let mut relays: Vec<Relay> = Vec::new();
-    for role in ["router", "sender", "keeper"] {
+    for role in ["router", "sender", "keeper", "receipts"] {
         relays.push(starts(&world, role).role(role).start());
     }
 

@@ -1,4 +1,4 @@
-//! Excess: what a slow ad account holds beyond its share makes room for others.
+//! Excess: what a slow ad account, or one without quota, holds beyond its share makes room for others.
 
 use std::time::Duration;
 
@@ -28,16 +28,21 @@ impl Sender {
     pub(super) async fn make_room(&mut self) {
         let prefetch = usize::from(self.context.pace.prefetch);
         let is_slow = self.in_flight.values().any(|(since, _)| since.elapsed() > SLOW_AFTER);
-        if !is_slow {
+        let is_full = |way| self.pending.count(way) >= prefetch / 2;
+        if !is_full(Way::Live) && !is_full(Way::Bulk) {
+            return;
+        }
+        let starved = self.starved(SLOW_AFTER);
+        if !is_slow && starved.is_empty() {
             return;
         }
         let share = (prefetch / 8).max(1);
         if self.pending.count(Way::Live) >= prefetch / 2 {
-            let excess = self.pending.excess(Way::Live, share);
+            let excess = self.pending.excess(Way::Live, share, &starved);
             self.move_to_bulk(excess).await;
         }
         if self.pending.count(Way::Bulk) >= prefetch / 2 {
-            let excess = self.pending.excess(Way::Bulk, share);
+            let excess = self.pending.excess(Way::Bulk, share, &starved);
             self.lay_aside(excess).await;
         }
     }

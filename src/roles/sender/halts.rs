@@ -82,7 +82,10 @@ impl Sender {
             Ordering::Relaxed,
         );
         match self.halted {
-            None => self.make_room().await,
+            None => {
+                self.vouch().await;
+                self.make_room().await;
+            }
             Some(Halt::Platform) => {
                 let paused = self.context.is_paused(&Scope::Platform(self.platform));
                 if !paused {

@@ -1,16 +1,18 @@
 //! A sender: takes dispatches of one platform from both lanes, claims them, sends what is ready of each ad account in one request, records every
 //! answer, and only then acks.
 //!
-//! An ad account sends at once when it has no request in flight; otherwise its batch grows until the answer is back. Nothing lingers.
+//! An ad account sends at once when it has no request in flight; otherwise its batch grows until the answer is back. Nothing lingers. Where a quota
+//! is shared (Google), it needs a token of it as well.
 
 mod arrivals;
 mod claim;
-pub mod decide;
 mod excess;
 mod halts;
+mod metering;
 mod pending;
 mod round;
 mod storm;
+mod tokens;
 
 use std::{
     collections::HashMap,
@@ -26,9 +28,11 @@ use uuid::Uuid;
 use self::{
     claim::{ClaimedBatch, Claiming, claim},
     halts::Halt,
+    metering::Granting,
     pending::{Pending, Way},
     round::{Round, RoundEnd, Trouble},
     storm::Storms,
+    tokens::{Token, Tokens},
 };
 use super::context::Context;
 use crate::{
@@ -74,6 +78,16 @@ struct Sender {
     /// Smaller limits of ad accounts whose requests had to be split.
     limits: HashMap<AccountId, usize>,
     storms: Storms,
+    /// Requests of a shared quota that may be made.
+    tokens: Tokens,
+    /// Those that ad accounts with a request in flight have taken.
+    held_tokens: HashMap<AccountId, Token>,
+    granting: JoinSet<Granting>,
+    /// Whose turn it was when, where tokens are short.
+    turns: HashMap<AccountId, u64>,
+    turn: u64,
+    /// When the ledger last heard of what waits for quota.
+    vouched: Instant,
     /// Why nothing is consumed now, if so.
     halted: Option<Halt>,
     /// Messages that came back often and are being handled alone.
@@ -101,6 +115,12 @@ pub async fn run(context: Arc<Context>, platform: Platform, shutdown: Cancellati
         serving: HashMap::new(),
         limits: HashMap::new(),
         storms: Storms::default(),
+        tokens: Tokens::default(),
+        held_tokens: HashMap::new(),
+        granting: JoinSet::new(),
+        turns: HashMap::new(),
+        turn: 0,
+        vouched: Instant::now(),
         halted: None,
         trials: HashMap::new(),
         store_failures: 0,
@@ -121,6 +141,7 @@ impl Sender {
                 () = shutdown.cancelled() => break,
                 Some(claimed) = self.claiming.join_next_with_id() => self.claimed(claimed).await,
                 Some(end) = self.rounds.join_next_with_id() => self.round_ended(end).await,
+                Some(granted) = self.granting.join_next() => self.granted(granted).await,
                 arrivals = self.live.next(most) => if !self.arrived(arrivals, Way::Live).await { break },
                 arrivals = self.bulk.next(most) => if !self.arrived(arrivals, Way::Bulk).await { break },
                 _ = looks.tick() => self.look_around().await,
@@ -141,17 +162,19 @@ impl Sender {
         if self.halted.is_some() || !self.claiming.is_empty() {
             return;
         }
-        let begun = self.pending.ready();
-        self.is_resting = !begun.is_empty() && self.claimed_at.elapsed() < CLAIM_INTERVAL;
+        self.is_resting = !self.pending.ready().is_empty() && self.claimed_at.elapsed() < CLAIM_INTERVAL;
         if self.is_resting {
             return;
         }
         let directory = self.context.directory.current();
         let mut parcels = Vec::new();
-        for &id in &begun {
+        let starts = self.starts(&directory);
+        let begun = starts.iter().map(|(id, _)| *id).collect();
+        for (id, allowed) in starts {
             let most = directory
                 .account(id)
-                .map_or(1, |account| adapter(self.platform).limits(account).events);
+                .map_or(1, |account| adapter(self.platform).limits(account).events)
+                .min(allowed);
             let limit = self.limits.get(&id).map_or(most, |limit| most.min(*limit));
             let held = self.pending.begin(id, limit);
             self.in_flight
@@ -183,6 +206,9 @@ impl Sender {
                 platform_paused,
             } => {
                 for (account, keys) in idle {
+                    if let Some(token) = self.held_tokens.remove(&account) {
+                        self.tokens.give_back(&token);
+                    }
                     self.free(account, &keys).await;
                 }
                 for batch in batches {
@@ -204,7 +230,8 @@ impl Sender {
 
     fn spawn_round(&mut self, batch: ClaimedBatch) {
         let account = batch.account;
-        let round = Round::new(Arc::clone(&self.context), self.publisher.clone(), self.platform, batch);
+        let mut round = Round::new(Arc::clone(&self.context), self.publisher.clone(), self.platform, batch);
+        round.granted = usize::from(self.held_tokens.contains_key(&account));
         let task = self.rounds.spawn(round.run());
         self.serving.insert(task.id(), vec![account]);
     }
@@ -219,6 +246,9 @@ impl Sender {
         };
         let account = end.account;
         let keys = self.keys_in_flight(account);
+        if let Some(token) = self.held_tokens.remove(&account).filter(|_| end.has_token_left) {
+            self.tokens.give_back(&token);
+        }
         self.free(account, &keys).await;
         if let Some(limit) = end.limit {
             self.limits.insert(account, limit);
@@ -246,6 +276,7 @@ impl Sender {
 
     async fn free(&mut self, account: AccountId, keys: &[DispatchKey]) {
         self.in_flight.remove(&account);
+        self.held_tokens.remove(&account);
         self.pending.finished(account, keys);
         self.end_trials(keys).await;
     }

@@ -23,6 +23,19 @@ pub struct Held<T> {
     pub item: T,
 }
 
+/// How much is held for one ad account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldCount {
+    /// Which.
+    pub account: AccountId,
+    /// Of the live lane.
+    pub live: usize,
+    /// Of the bulk lane.
+    pub bulk: usize,
+    /// Whether it has no request in flight.
+    pub is_ready: bool,
+}
+
 /// What is held, by ad account.
 pub struct Pending<T> {
     accounts: HashMap<AccountId, Queue<T>>,
@@ -110,6 +123,26 @@ impl<T> Pending<T> {
             .collect()
     }
 
+    /// How much each ad account has that is not begun.
+    pub fn held(&self) -> Vec<HeldCount> {
+        let count = |(account, queue): (&AccountId, &Queue<T>)| HeldCount {
+            account: *account,
+            live: queue.live.len(),
+            bulk: queue.bulk.len(),
+            is_ready: !self.busy.contains(account),
+        };
+        self.accounts
+            .iter()
+            .map(count)
+            .filter(|held| held.live + held.bulk > 0)
+            .collect()
+    }
+
+    /// Every dispatch that is held and not begun.
+    pub fn keys(&self) -> Vec<DispatchKey> {
+        self.known.iter().copied().collect()
+    }
+
     /// Takes at most `limit` of an ad account, live ones first, and marks it as busy until [`Pending::finished`].
     pub fn begin(&mut self, account: AccountId, limit: usize) -> Vec<Held<T>> {
         let Some(queue) = self.accounts.get_mut(&account) else {
@@ -148,12 +181,13 @@ impl<T> Pending<T> {
         }
     }
 
-    /// Takes out what ad accounts with a request in flight hold of a lane beyond `share`, the newest first.
-    pub fn excess(&mut self, way: Way, share: usize) -> Vec<Held<T>> {
+    /// Takes out what ad accounts with a request in flight, and those that are `starved` of the right to make one, hold of a lane beyond `share`,
+    /// the newest first.
+    pub fn excess(&mut self, way: Way, share: usize, starved: &HashSet<AccountId>) -> Vec<Held<T>> {
         let mut excess = Vec::new();
         for (account, queue) in &mut self.accounts {
             let lane = queue.lane(way);
-            if self.busy.contains(account) && lane.len() > share {
+            if (self.busy.contains(account) || starved.contains(account)) && lane.len() > share {
                 excess.extend(lane.drain(share..));
             }
         }
@@ -262,8 +296,12 @@ mod tests {
         }
         pending.begin(AccountId(7), 2);
 
-        assert_eq!(items(pending.excess(Way::Live, 3)), [5, 6, 7, 8, 9]);
+        let none = HashSet::new();
+        assert_eq!(items(pending.excess(Way::Live, 3, &none)), [5, 6, 7, 8, 9]);
         assert_eq!(pending.count(Way::Live), 13);
+
+        let starved = HashSet::from([AccountId(8)]);
+        assert_eq!(items(pending.excess(Way::Live, 3, &starved)), [3, 4, 5, 6, 7, 8, 9]);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(super) struct Round {
     started: Instant,
     lease_renewed: Instant,
     requests: usize,
+    /// Requests of a shared quota that it may still make.
+    pub(super) granted: usize,
     trouble: Trouble,
     /// Pauses that the last answer advises; they begin when it is recorded.
     rests: Vec<NewPause>,
@@ -52,6 +54,8 @@ pub(super) struct RoundEnd {
     pub(super) trouble: Trouble,
     /// Postgres did not take what was to be recorded.
     pub(super) is_store_away: bool,
+    /// Nothing was sent with the token that it had.
+    pub(super) has_token_left: bool,
 }
 
 /// What the round says about the platform's health.
@@ -98,6 +102,7 @@ impl Round {
             started: now,
             lease_renewed: now,
             requests: 0,
+            granted: 0,
             trouble: Trouble::Unknown,
             rests: Vec::new(),
         }
@@ -125,6 +130,7 @@ impl Round {
             limit,
             trouble: self.trouble,
             is_store_away,
+            has_token_left: self.granted > 0,
         }
     }
 
@@ -159,8 +165,13 @@ impl Round {
             if self.requests >= REQUESTS_MAX || self.started.elapsed() >= ROUND_MAX {
                 let left: Vec<Item> = batch.into_iter().chain(work.batches.into_iter().flatten()).collect();
                 let limit = work.smallest.unwrap_or(left.len()).div_ceil(2).max(1);
-                self.give_up(left).await?;
+                self.give_up(left, Cause::BatchSplit).await?;
                 return Ok(Some(limit));
+            }
+            if !self.may_ask(target).await? {
+                let left: Vec<Item> = batch.into_iter().chain(work.batches.into_iter().flatten()).collect();
+                self.give_up(left, Cause::QuotaExhausted).await?;
+                return Ok(work.smallest);
             }
             self.step(target, batch, &mut work).await?;
         }

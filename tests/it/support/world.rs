@@ -175,6 +175,7 @@ impl World {
             ("RELAY_PROBE_INTERVAL", "1s"),
             ("RELAY_DIRECTORY_INTERVAL", "200ms"),
             ("RELAY_PREFETCH", "200"),
+            ("RELAY_GOOGLE_QUOTA_PER_MINUTE", "0"),
             ("TEST_META", META_TOKEN),
             ("TEST_TIKTOK", TIKTOK_TOKEN),
             ("TEST_GLOBEX", META_TOKEN),

@@ -88,6 +88,7 @@ impl Story<'_> {
         for attempt in self.attempts.iter().filter(|attempt| attempt.account == entry.account) {
             lines.push(self.at(attempt.at, &tried(attempt, entry.platform)));
         }
+        lines.extend(self.said_later(entry));
         if let Some(cause) = entry.cause {
             lines.push(row("why", &self.view.blanks(self.event, entry).sentence(cause)));
         }
@@ -105,6 +106,28 @@ impl Story<'_> {
             lines.push(row("next", &next));
         }
         lines
+    }
+
+    /// What the platform said after it had taken the conversion, if it has.
+    fn said_later(&self, entry: &AuditEntry) -> Option<String> {
+        let mut tries = self
+            .attempts
+            .iter()
+            .rev()
+            .filter(|attempt| attempt.account == entry.account);
+        let was_taken = tries.next().is_some_and(|attempt| attempt.outcome == "accepted");
+        let request = entry.receipt.as_ref().map(|receipt| format!(" (request {receipt})"));
+        let platform = entry.platform.title();
+        let said = match entry.state {
+            State::Confirmed => format!("{platform} confirmed it"),
+            // What the relay itself decided since has no words of the platform.
+            State::Failed | State::NotSent | State::Waiting if was_taken && entry.detail.is_some() => {
+                let why = entry.cause.map(label).unwrap_or_default();
+                format!("{platform} did not count it: {why}")
+            }
+            _ => return None,
+        };
+        Some(self.at(entry.updated_at, &format!("{said}{}", request.unwrap_or_default())))
     }
 
     fn click(&self, entry: &AuditEntry) -> String {
@@ -141,7 +164,12 @@ impl Story<'_> {
                 act.unwrap_or_default()
             )),
             State::Sent if entry.receipt.is_some() && entry.cause.is_none() => {
-                Some(format!("{platform} says later whether it counts it"))
+                let when = entry.due.filter(|due| *due > clock.now());
+                let when = when.map(|due| format!("; it is asked {}", clock.exact(due)));
+                Some(format!(
+                    "{platform} says later whether it counts it{}",
+                    when.unwrap_or_default()
+                ))
             }
             State::Failed if is_in_time => Some(format!("{}; {until}", act.unwrap_or_default())),
             State::Failed => Some("it cannot be sent any more".to_owned()),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Cause, Outcome, Verdict},
-    roles::sender::decide::outcome_name,
+    roles::decide::outcome_name,
 };
 
 #[derive(Serialize)]

@@ -10,7 +10,7 @@ use crate::{
     domain::Cause,
     metrics::conversions,
     platform::{Advice, Rest},
-    roles::sender::decide::scope_of,
+    roles::decide::scope_of,
     store::sending::NewPause,
 };
 

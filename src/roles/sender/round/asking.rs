@@ -9,13 +9,14 @@ use tracing::{info, warn};
 
 use super::{Item, Round, StoreAway, Target, Trouble};
 use crate::{
-    domain::{Cause, Classification, Dispatch, DispatchKey, Mode, Outcome, TraceParent, Verdict},
+    domain::{Cause, Classification, Dispatch, DispatchKey, Mode, Outcome, TraceParent, Verdict, account::Transport},
     http::NoAnswer,
     metrics::conversions,
     platform::{Request, Sending, adapter},
     roles::{
         chain,
-        sender::decide::{outcome_name, shows_trouble},
+        decide::{outcome_name, shows_trouble},
+        quota::{Purpose, quota_of},
     },
     store::sending::RequestFacts,
 };
@@ -44,6 +45,26 @@ impl Round {
         Ok(request)
     }
 
+    /// Says whether another request may be made: the first one of a round has its token, each further one needs its own.
+    pub(super) async fn may_ask(&mut self, target: &Target) -> Result<bool, StoreAway> {
+        let directory = self.context.directory.current();
+        let is_metered = target.account.rules.transport == Transport::DataManager;
+        let quota = quota_of(&target.account, &directory, self.context.pace.google_quota).filter(|_| is_metered);
+        let Some(quota) = quota.filter(|_| self.granted == 0) else {
+            return Ok(true);
+        };
+        match self.context.take_quota(quota, 1, Purpose::Live).await {
+            Ok(grant) => {
+                self.granted = usize::from(grant.granted > 0);
+                Ok(self.granted > 0)
+            }
+            Err(failure) => {
+                warn!(error = %chain(&failure), "quota could not be asked for");
+                Err(StoreAway)
+            }
+        }
+    }
+
     /// Sends one request and says what came of it.
     pub(super) async fn ask(
         &mut self,
@@ -61,6 +82,7 @@ impl Round {
             Err(outcome) => return (all(outcome), facts),
         };
         self.requests += 1;
+        self.granted = self.granted.saturating_sub(1);
         crate::crash_point!("sender.before_request");
         let exchange = self.context.http.send(request, &access).await;
         crate::crash_point!("sender.after_answer");

@@ -15,10 +15,8 @@ use crate::{
     metrics::conversions,
     roles::{
         chain,
-        sender::{
-            claim::bury,
-            decide::{Circumstances, decide, outcome_name, shows_that_access_works, undecided, unsent},
-        },
+        decide::{Circumstances, decide, outcome_name, shows_that_access_works, undecided, unsent},
+        sender::claim::bury,
     },
     store::sending::{DeadFacts, NewPause, Record, Recordings, Report, RequestFacts},
 };
@@ -93,11 +91,11 @@ impl Round {
     }
 
     /// Gives undecided dispatches back to the ledger, unspent.
-    pub(super) async fn give_up(&mut self, items: Vec<Item>) -> Result<(), StoreAway> {
+    pub(super) async fn give_up(&mut self, items: Vec<Item>, cause: Cause) -> Result<(), StoreAway> {
         let now = Utc::now();
         let records: Vec<Record> = items
             .iter()
-            .map(|item| undecided(item.key(), &item.claimed, now))
+            .map(|item| undecided(item.key(), &item.claimed, cause, now))
             .collect();
         self.store_and_close(items, records, &RequestFacts::default(), &[], None)
             .await

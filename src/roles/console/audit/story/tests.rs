@@ -241,3 +241,65 @@ fn the_story_says_nothing_of_the_machinery() {
         assert!(!text.contains(word), "{word}: {text}");
     }
 }
+
+#[test]
+fn what_google_says_later_stands_in_the_time_line() {
+    let receipt = |entry| AuditEntry {
+        receipt: Some("r-1".to_owned()),
+        ..entry
+    };
+    let asked = AuditEntry {
+        due: Some(berlin("09:45")),
+        ..receipt(entry(GOOGLE, State::Sent, None))
+    };
+    let unconfirmed = AuditEntry {
+        detail: Some("3 of 40 in request r-1 failed (CLICK_NOT_FOUND 3)".to_owned()),
+        ..receipt(entry(GOOGLE, State::Sent, Some(Cause::Unconfirmed)))
+    };
+    let entries = [
+        asked,
+        receipt(entry(GOOGLE, State::Confirmed, None)),
+        AuditEntry {
+            detail: Some("CLICK_NOT_FOUND".to_owned()),
+            ..receipt(entry(GOOGLE, State::NotSent, Some(Cause::ClickNotFound)))
+        },
+        unconfirmed,
+        AuditEntry {
+            due: Some(berlin("10:00")),
+            ..entry(GOOGLE, State::Waiting, Some(Cause::Scheduled))
+        },
+    ];
+    let tries = [attempt(GOOGLE, 1, "accepted", None)];
+
+    let told: Vec<String> = entries
+        .into_iter()
+        .map(|entry| {
+            let told = told(&event("09:15", Some("1"), vec![entry]), None, &tries);
+            told.lines().skip(5).map(str::trim_start).collect::<Vec<_>>().join("\n")
+        })
+        .collect();
+
+    insta::assert_snapshot!(told.join("\n\n"), @"
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    next              Google says later whether it counts it; it is asked 20 Nov 09:45:00
+
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    20 Nov 09:25:00   Google confirmed it (request r-1)
+
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    20 Nov 09:25:00   Google did not count it: click not found (request r-1)
+    why               Google could not match the click ID to one of its ads.
+
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    why               Google took it and did not say what became of this one: 3 of 40 in request r-1 failed (CLICK_NOT_FOUND 3).
+
+    click             none known
+    20 Nov 09:15:07   1st try: sent; Google says later what became of it
+    why               The ad account sends at fixed times; it goes out by itself.
+    next              it goes out 20 Nov 10:00:00; Google takes it until 27 Nov 09:12
+    ");
+}

@@ -11,15 +11,14 @@ use crate::{
         outcome::Reach,
         retry::{Backoff, Next, ambiguous_deadline, next_try},
     },
+    platform::google::receipts::next_question,
     store::sending::{Claimed, NewPause, Record},
 };
 
-/// When Google is first asked what became of an accepted request; it says nothing before.
-/// <https://developers.google.com/data-manager/api/devguides/diagnostics>
-const FIRST_RECEIPT_QUESTION: TimeDelta = TimeDelta::minutes(30);
-
 /// How long an undecided dispatch of a refused request rests.
 const UNDECIDED_REST: TimeDelta = TimeDelta::seconds(1);
+/// How long one rests for which there was no request left.
+const QUOTA_REST: TimeDelta = TimeDelta::seconds(5);
 
 /// What the decision depends on beside the outcome.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +65,7 @@ pub fn decide(key: DispatchKey, claimed: &Claimed, outcome: &Outcome, at: Circum
         Verdict::Delivered => {}
         Verdict::Accepted { receipt } => {
             record.receipt = Some(receipt.clone());
-            record.due = Some(at.now + FIRST_RECEIPT_QUESTION);
+            record.due = next_question(0).map(|wait| at.now + wait);
         }
         Verdict::Deferred { cause, wait } => {
             record.is_deferral = true;
@@ -105,12 +104,15 @@ pub fn decide(key: DispatchKey, claimed: &Claimed, outcome: &Outcome, at: Circum
     Decision { record, pause }
 }
 
-/// A dispatch of a refused request about which nothing was decided: it goes back unspent.
-pub fn undecided(key: DispatchKey, claimed: &Claimed, now: DateTime<Utc>) -> Record {
-    let due = (now + UNDECIDED_REST).min(claimed.deadline);
+/// A dispatch about which nothing was decided, because its request was refused whole or could not be made: it goes back unspent.
+pub fn undecided(key: DispatchKey, claimed: &Claimed, cause: Cause, now: DateTime<Utc>) -> Record {
+    let rest = match cause {
+        Cause::QuotaExhausted => QUOTA_REST,
+        _ => UNDECIDED_REST,
+    };
     Record {
-        due: Some(due),
-        ..unsent(key, claimed, State::Waiting, Some(Cause::BatchSplit))
+        due: Some((now + rest).min(claimed.deadline)),
+        ..unsent(key, claimed, State::Waiting, Some(cause))
     }
 }
 
@@ -152,7 +154,8 @@ fn defer(record: &mut Record, cause: Cause, wait: Option<Duration>, claimed: &Cl
     }
 }
 
-fn new_pause(
+/// The pause that a blocked outcome asks for.
+pub fn new_pause(
     cause: Cause,
     reach: Reach,
     wait: Option<Duration>,
@@ -182,7 +185,8 @@ pub fn scope_of(reach: Reach, account: &Account, login: &Login) -> Scope {
     }
 }
 
-fn detail(outcome: &Outcome) -> Option<String> {
+/// The platform's code and words.
+pub fn detail(outcome: &Outcome) -> Option<String> {
     match (&outcome.code, &outcome.message) {
         (Some(code), Some(message)) => Some(format!("{code} {message}")),
         (code, message) => code.clone().or_else(|| message.clone()),

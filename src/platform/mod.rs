@@ -5,6 +5,8 @@ pub mod answer;
 pub mod google;
 pub mod meta;
 pub mod request;
+#[cfg(test)]
+mod sample;
 pub mod tiktok;
 
 use chrono::{DateTime, Utc};

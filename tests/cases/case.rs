@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A case, with what it left to its platform's folder filled in.
+#[derive(Clone)]
 pub struct Case {
     /// `meta/purchase_on_a_web_page`
     pub name: String,
@@ -56,11 +57,8 @@ pub fn all() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
-        let platforms = [Platform::Meta, Platform::Google, Platform::Tiktok];
-        platforms
-            .iter()
-            .flat_map(|platform| of_platform(*platform, &root))
-            .collect()
+        let of_platform = |platform: &Platform| of_platform(*platform, &root);
+        Platform::ALL.iter().flat_map(of_platform).collect()
     })
 }
 

@@ -5,6 +5,7 @@
 mod case;
 mod outcome;
 mod request;
+mod robust;
 
 use std::collections::BTreeSet;
 

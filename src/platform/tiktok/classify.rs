@@ -190,7 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::outcome::Reach;
+    use crate::{domain::outcome::Reach, platform::sample};
 
     const NO_PERMISSION: &str =
         "No permission to operate pixel code: X. You must be an admin or operator of this advertiser account.";
@@ -555,20 +555,11 @@ mod tests {
         ) {
             let answer = Answer { status, headers: Vec::new(), body: Bytes::from(body) };
 
-            let outcomes: Vec<Outcome> = match classify(&answer, count) {
-                Classification::Each(outcomes) => {
-                    prop_assert_eq!(outcomes.len(), count);
-                    outcomes
-                }
-                Classification::Named(named) => {
-                    prop_assert!(!named.is_empty() && named.windows(2).all(|pair| pair[0].0 < pair[1].0));
-                    prop_assert!(named.iter().all(|(index, _)| *index < count));
-                    named.into_iter().map(|(_, outcome)| outcome).collect()
-                }
-                Classification::Unnamed(outcome) | Classification::Reauthenticate(outcome) => vec![outcome],
-            };
+            let classification = classify(&answer, count);
 
-            let delivered = outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::Delivered | Verdict::Accepted { .. }));
+            let outcomes = sample::outcomes(&classification, count);
+            prop_assert!(outcomes.is_some(), "{:?}", classification);
+            let delivered = outcomes.unwrap().into_iter().any(sample::is_success);
             prop_assert!(!delivered || says_success(&answer));
         }
     }

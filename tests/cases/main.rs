@@ -6,6 +6,10 @@ mod case;
 mod outcome;
 mod request;
 mod robust;
+#[path = "../it/support/simulator.rs"]
+#[expect(dead_code, reason = "each test program uses a part of it")]
+mod simulator;
+mod taken;
 
 use std::collections::BTreeSet;
 
@@ -46,7 +50,7 @@ fn every_case_says_what_comes_of_what() {
     };
 
     assert_none(&faults(halves));
-    assert!(case::all().len() >= 150);
+    assert!(case::all().len() >= 680);
 }
 
 /// The texts in all answers of a platform's cases.

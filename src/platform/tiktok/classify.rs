@@ -179,9 +179,10 @@ fn index_at(text: &str) -> Option<usize> {
     let (prefix, end) = [("data[", ']'), ("data.", '.'), ("batch.", '.')]
         .into_iter()
         .find(|(prefix, _)| has_prefix(prefix))?;
-    let (digits, _) = text[prefix.len()..].split_once(end)?;
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| digits.parse().unwrap_or(usize::MAX))
+    let rest = &text[prefix.len()..];
+    // No further than the digits, or a long text would be read again for every path in it.
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 0 && rest[digits..].starts_with(end)).then(|| rest[..digits].parse().unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

@@ -76,6 +76,32 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
+    /// An event on a web page of which nothing else is known.
+    pub fn bare(client: ClientId, event_id: EventId, name: &str, time: DateTime<Utc>) -> Self {
+        Self {
+            client,
+            event_id,
+            name: name.to_owned(),
+            time,
+            first_seen: time,
+            action_source: ActionSource::Website,
+            source_url: None,
+            referrer_url: None,
+            clicks: ClickIds::default(),
+            value: None,
+            currency: None,
+            order_id: None,
+            contents: Vec::new(),
+            consent: Consent::default(),
+            custom: serde_json::Map::new(),
+            ip: None,
+            user_agent: None,
+            has_email_or_phone: false,
+            trace: None,
+            identities: PerPlatform::default(),
+        }
+    }
+
     /// Leaves the plain person behind; `identity` makes each platform's form of it.
     pub fn from_event(event: &Event, currency_default: Option<&str>, identities: PerPlatform<Identity>) -> Self {
         Self {

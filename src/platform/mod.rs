@@ -6,6 +6,8 @@ pub mod google;
 pub mod meta;
 pub mod probe;
 pub mod request;
+#[cfg(test)]
+mod sample;
 pub mod tiktok;
 
 use chrono::{DateTime, Utc};

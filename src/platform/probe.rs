@@ -1,12 +1,8 @@
 //! Probes: conversions of nobody that show whether login and ad account work, and that count nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Map;
 
-use crate::domain::{
-    Account, ClickIds, Dispatch, EventId, EventRecord, PerPlatform,
-    event::{ActionSource, Consent},
-};
+use crate::domain::{Account, Dispatch, EventId, EventRecord};
 
 /// A request that counts nothing, before it is built.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,27 +18,10 @@ pub(super) fn nobody(account: &Account, name: &str, time: DateTime<Utc>) -> Disp
     let host = account.rules.hosts.as_ref().and_then(|hosts| hosts.first());
     let host = host.map_or("conversion-relay.example", String::as_str);
     let id = format!("conversion-relay-check-{}", time.timestamp());
+    let event_id = EventId::parse(&id).expect("visible characters, and few of them");
     let event = EventRecord {
-        client: account.client.clone(),
-        event_id: EventId::parse(&id).expect("visible characters, and few of them"),
-        name: name.to_owned(),
-        time,
-        first_seen: time,
-        action_source: ActionSource::Website,
         source_url: Some(format!("https://{host}/")),
-        referrer_url: None,
-        clicks: ClickIds::default(),
-        value: None,
-        currency: None,
-        order_id: None,
-        contents: Vec::new(),
-        consent: Consent::default(),
-        custom: Map::new(),
-        ip: None,
-        user_agent: None,
-        has_email_or_phone: false,
-        trace: None,
-        identities: PerPlatform::default(),
+        ..EventRecord::bare(account.client.clone(), event_id, name, time)
     };
     Dispatch {
         account: account.id,

@@ -106,12 +106,10 @@ mod sample {
     use bytes::Bytes;
     use chrono::{DateTime, TimeDelta, Utc};
 
-    use super::super::{Answer, Endpoints, Sending};
+    use super::super::{Answer, Endpoints, Sending, sample};
     use crate::domain::{
-        Account, AccountId, Click, ClickIds, ClickKind, ClientId, Dispatch, EventId, EventRecord, PerPlatform,
-        Platform,
+        Account, Click, ClickKind, Dispatch, Platform,
         account::{AccountRules, Transport},
-        event::{ActionSource, Consent},
     };
 
     pub fn time(text: &str) -> DateTime<Utc> {
@@ -119,30 +117,20 @@ mod sample {
     }
 
     pub fn account(transport: Transport) -> Account {
-        Account {
-            id: AccountId(1),
-            client: ClientId::parse("acme").unwrap(),
-            name: "google".into(),
-            platform: Platform::Google,
-            destination: "1234567890".into(),
-            login: "agency-google".into(),
-            rules: AccountRules {
-                manager: Some("9876543210".into()),
-                actions: BTreeMap::from([("Purchase".into(), "987".into()), ("Lead".into(), "654".into())]),
-                transport,
-                ..AccountRules::default()
-            },
-            removed: false,
-        }
+        let rules = AccountRules {
+            manager: Some("9876543210".into()),
+            actions: BTreeMap::from([("Purchase".into(), "987".into()), ("Lead".into(), "654".into())]),
+            transport,
+            ..AccountRules::default()
+        };
+        sample::account(Platform::Google, "1234567890", rules)
     }
 
     /// The conversion of vector T1, without value and consent.
     pub fn dispatch(event_id: &str, name: &str) -> Dispatch {
         let at = time("2026-11-20T10:00:00.123Z");
+        let account = account(Transport::DataManager);
         Dispatch {
-            account: AccountId(1),
-            platform: Platform::Google,
-            destination: "1234567890".into(),
             click: Some(Click {
                 kind: ClickKind::Gclid,
                 value: "Cj0K_x-1".into(),
@@ -151,28 +139,7 @@ mod sample {
                 waba: None,
             }),
             deadline: at + TimeDelta::days(88),
-            event: EventRecord {
-                client: ClientId::parse("acme").unwrap(),
-                event_id: EventId::parse(event_id).unwrap(),
-                name: name.into(),
-                time: at,
-                first_seen: at,
-                action_source: ActionSource::Website,
-                source_url: None,
-                referrer_url: None,
-                clicks: ClickIds::default(),
-                value: None,
-                currency: None,
-                order_id: None,
-                contents: Vec::new(),
-                consent: Consent::default(),
-                custom: serde_json::Map::new(),
-                ip: None,
-                user_agent: None,
-                has_email_or_phone: false,
-                trace: None,
-                identities: PerPlatform::default(),
-            },
+            ..sample::dispatch(&account, sample::event(event_id, name, at))
         }
     }
 

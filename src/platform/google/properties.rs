@@ -1,19 +1,19 @@
 //! Properties that hold for any dispatch and any answer, at both of Google's interfaces.
 
 use bytes::Bytes;
-use chrono::DateTime;
 use proptest::{prelude::*, sample::select};
-use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{BYTES_MAX, EVENTS_MAX, Google, sample};
 use crate::{
     domain::{
-        Account, Classification, ClickKind, Dispatch, Outcome, Verdict,
+        Account, Classification, ClickKind, Dispatch,
         account::{TransactionId, Transport},
-        event::{ActionSource, Content, Permission},
     },
-    platform::{Adapter, Answer, Endpoints, Sending},
+    platform::{
+        Adapter, Answer, Endpoints, Sending,
+        sample::{Vocabulary, any_dispatch, is_success, outcomes},
+    },
 };
 
 fn account() -> impl Strategy<Value = Account> {
@@ -28,86 +28,22 @@ fn account() -> impl Strategy<Value = Account> {
     })
 }
 
-fn permission() -> impl Strategy<Value = Option<Permission>> {
-    proptest::option::of(select(vec![Permission::Granted, Permission::Denied]))
-}
-
-fn content() -> impl Strategy<Value = Content> {
-    let price = proptest::option::of(any::<[u8; 16]>().prop_map(Decimal::deserialize));
-    ("\\PC{0,8}", any::<Option<u32>>(), price).prop_map(|(id, quantity, price)| Content {
-        id,
-        quantity,
-        price,
-        ..Content::default()
-    })
-}
+const WORDS: Vocabulary = Vocabulary {
+    names: &["Purchase", "Lead", "AddToCart"],
+    hashed: &["email", "phone", "given_name", "family_name"],
+    plain: &["region_code", "postal_code"],
+    custom: &[
+        "merchant_id",
+        "merchant_feed_label",
+        "customer_type",
+        "customer_value_bucket",
+    ],
+    clicks: &[ClickKind::Gclid, ClickKind::Gbraid, ClickKind::Wbraid, ClickKind::Fbc],
+};
 
 /// Anything that the types allow, whether or not it passes the check.
 fn dispatch() -> impl Strategy<Value = Dispatch> {
-    let click = proptest::option::of((
-        select(vec![
-            ClickKind::Gclid,
-            ClickKind::Gbraid,
-            ClickKind::Wbraid,
-            ClickKind::Fbc,
-        ]),
-        "\\PC{0,20}",
-    ));
-    let keys = vec![
-        "email",
-        "phone",
-        "given_name",
-        "family_name",
-        "region_code",
-        "postal_code",
-    ];
-    let identity = proptest::collection::vec((select(keys), "[a-zA-Z0-9]{1,8}"), 0..24);
-    let custom = select(vec![
-        json!({}),
-        json!({ "merchant_id": "4711", "merchant_feed_label": "x".repeat(30), "customer_type": "NEW" }),
-        json!({ "merchant_id": -1, "customer_type": 3, "customer_value_bucket": "low" }),
-    ]);
-    let person = (identity, permission(), permission(), any::<Option<[u8; 4]>>());
-    let what = (
-        any::<Option<[u8; 16]>>(),
-        proptest::option::of("\\PC{0,4}"),
-        proptest::option::of("\\PC{0,80}"),
-        proptest::collection::vec(content(), 0..4),
-        custom,
-    );
-    let names = select(vec!["Purchase", "Lead", "AddToCart"]);
-    let source = select(vec![
-        ActionSource::Website,
-        ActionSource::Email,
-        ActionSource::PhysicalStore,
-    ]);
-    let time = 0i64..4_000_000_000;
-    (names, "[!-~]{1,64}", source, time, click, person, what).prop_map(
-        |(name, id, source, seconds, click, (identity, data, personalization, ip), what)| {
-            let (value, currency, order_id, contents, custom) = what;
-            let mut dispatch = sample::dispatch(&id, name);
-            dispatch.click = click.map(|(kind, value)| {
-                let mut click = dispatch.click.clone().unwrap();
-                (click.kind, click.value) = (kind, value);
-                click
-            });
-            let event = &mut dispatch.event;
-            event.action_source = source;
-            event.time = DateTime::from_timestamp(seconds, 123_456_789).unwrap();
-            event.value = value.map(Decimal::deserialize);
-            event.currency = currency;
-            event.order_id = order_id;
-            event.contents = contents;
-            event.custom = serde_json::from_value(custom).unwrap();
-            event.consent.ad_user_data = data;
-            event.consent.ad_personalization = personalization;
-            event.ip = ip.map(|octets| octets.into());
-            for (key, value) in identity {
-                event.identities.google.add(key, value);
-            }
-            dispatch
-        },
-    )
+    any_dispatch(sample::account(Transport::DataManager), WORDS)
 }
 
 /// The path of every list in a body that Google limits, with its limit.
@@ -182,23 +118,6 @@ fn json_value() -> impl Strategy<Value = Value> {
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
-}
-
-fn is_success(outcome: &Outcome) -> bool {
-    matches!(outcome.verdict, Verdict::Delivered | Verdict::Accepted { .. })
-}
-
-/// Whether a classification is well formed, and every outcome in it.
-fn outcomes(classification: &Classification, count: usize) -> Option<Vec<&Outcome>> {
-    match classification {
-        Classification::Each(outcomes) => (outcomes.len() == count).then(|| outcomes.iter().collect()),
-        Classification::Named(named) => {
-            let ascending = named.windows(2).all(|pair| pair[0].0 < pair[1].0);
-            let within = named.iter().all(|(index, _)| *index < count);
-            (!named.is_empty() && ascending && within).then(|| named.iter().map(|(_, outcome)| outcome).collect())
-        }
-        Classification::Unnamed(outcome) | Classification::Reauthenticate(outcome) => Some(vec![outcome]),
-    }
 }
 
 fn classified(account: &Account, status: u16, body: Bytes, count: usize) -> Classification {

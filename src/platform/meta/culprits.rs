@@ -48,8 +48,12 @@ fn indices_in_text(text: &str, indices: &mut BTreeSet<usize>) {
         if text[..position].ends_with(is_word) {
             continue;
         }
-        let digits = text[position + opening.len()..].split(']').next();
-        indices.extend(digits.and_then(|digits| digits.parse::<usize>().ok()));
+        let rest = &text[position + opening.len()..];
+        // No further than the digits, or a long text would be read again for every path in it.
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        if rest[digits..].starts_with(']') {
+            indices.extend(rest[..digits].parse::<usize>().ok());
+        }
     }
 }
 

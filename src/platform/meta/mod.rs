@@ -99,42 +99,38 @@ impl Adapter for Meta {
 /// Dispatches and ad accounts for the tests of this folder, of the fact sheet's sample client.
 #[cfg(test)]
 mod sample {
-    use chrono::DateTime;
+    use chrono::{DateTime, Utc};
     use serde_json::{Map, Value, json};
 
-    use crate::domain::{
-        Account, AccountId, Click, ClickKind, ClientId, Dispatch, EventId, EventRecord, Platform,
-        account::AccountRules,
-        event::{ActionSource, Consent},
-        hash::{Identity, sha256_hex},
-        platform::PerPlatform,
+    use crate::{
+        domain::{
+            Account, AccountId, Click, ClickKind, Dispatch, Platform,
+            account::AccountRules,
+            event::ActionSource,
+            hash::{Identity, sha256_hex},
+        },
+        platform::sample,
     };
 
     const NOW: i64 = 1_795_290_000;
 
+    fn time(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_secs(seconds).unwrap()
+    }
+
     pub(super) fn pixel() -> Account {
-        Account {
-            id: AccountId(1),
-            client: ClientId::parse("acme").unwrap(),
-            name: "meta".into(),
-            platform: Platform::Meta,
-            destination: "1234567890".into(),
-            login: "agency-meta".into(),
-            rules: AccountRules::default(),
-            removed: false,
-        }
+        sample::account(Platform::Meta, "1234567890", AccountRules::default())
     }
 
     pub(super) fn whatsapp() -> Account {
+        let rules = AccountRules {
+            waba: Some("102290129340398".into()),
+            ..AccountRules::default()
+        };
         Account {
             id: AccountId(2),
             name: "whatsapp".into(),
-            destination: "778899001122334".into(),
-            rules: AccountRules {
-                waba: Some("102290129340398".into()),
-                ..AccountRules::default()
-            },
-            ..pixel()
+            ..sample::account(Platform::Meta, "778899001122334", rules)
         }
     }
 
@@ -142,7 +138,7 @@ mod sample {
         Click {
             kind,
             value: value.to_owned(),
-            first_seen: DateTime::from_timestamp_secs(NOW - 3_600).unwrap(),
+            first_seen: time(NOW - 3_600),
             time_is_known: true,
             waba: None,
         }
@@ -150,42 +146,12 @@ mod sample {
 
     /// A purchase on a web page of a person whose e-mail address is known.
     pub(super) fn purchase(event_id: &str) -> Dispatch {
-        let mut identity = Identity::default();
-        identity.add("em", sha256_hex("john_smith@gmail.com"));
-        let time = DateTime::from_timestamp_secs(NOW).unwrap();
-        let event = EventRecord {
-            client: ClientId::parse("acme").unwrap(),
-            event_id: EventId::parse(event_id).unwrap(),
-            name: "Purchase".into(),
-            time,
-            first_seen: time,
-            action_source: ActionSource::Website,
-            source_url: Some("https://shop.example/thanks".into()),
-            referrer_url: None,
-            clicks: crate::domain::ClickIds::default(),
-            value: Some("129.9".parse().unwrap()),
-            currency: Some("CHF".into()),
-            order_id: None,
-            contents: Vec::new(),
-            consent: Consent::default(),
-            custom: Map::new(),
-            ip: None,
-            user_agent: None,
-            has_email_or_phone: true,
-            trace: None,
-            identities: PerPlatform {
-                meta: identity,
-                ..PerPlatform::default()
-            },
-        };
-        Dispatch {
-            account: AccountId(1),
-            platform: Platform::Meta,
-            destination: "1234567890".into(),
-            click: None,
-            deadline: time + chrono::TimeDelta::days(7),
-            event,
-        }
+        let mut event = sample::event(event_id, "Purchase", time(NOW));
+        event.source_url = Some("https://shop.example/thanks".into());
+        (event.value, event.currency) = (Some("129.9".parse().unwrap()), Some("CHF".into()));
+        event.has_email_or_phone = true;
+        event.identities.meta.add("em", sha256_hex("john_smith@gmail.com"));
+        sample::dispatch(&pixel(), event)
     }
 
     /// A lead in a chat that began with an ad, known by its phone number.

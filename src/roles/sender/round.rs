@@ -114,7 +114,7 @@ impl Round {
             .into_iter()
             .map(|(parcel, claimed)| Item { parcel, claimed })
             .collect();
-        let result = match self.target().await {
+        let result = match self.target(&items).await {
             Ok(target) => self.send_all(&target, items).await,
             Err(cause) => self
                 .settle(items, |_| (State::Failed, cause, None))
@@ -134,12 +134,16 @@ impl Round {
         }
     }
 
-    /// The ad account and its login as they stand now; a miss asks Postgres before it is believed.
-    async fn target(&self) -> Result<Target, Cause> {
+    /// The ad account and its login as they stand now. That it is not there, or points elsewhere than what is to be sent, is not believed before
+    /// Postgres was asked.
+    async fn target(&self, items: &[Item]) -> Result<Target, Cause> {
         let mut directory = self.context.directory.current();
-        if directory.account(self.batch.account).is_none()
-            && let Ok(newer) = self.context.directory.refresh().await
-        {
+        let is_as_meant = directory.account(self.batch.account).is_some_and(|account| {
+            items
+                .iter()
+                .all(|item| item.parcel.dispatch.destination == account.destination)
+        });
+        if !is_as_meant && let Ok(newer) = self.context.directory.refresh().await {
             directory = newer;
         }
         let account = directory.account(self.batch.account).filter(|account| !account.removed);

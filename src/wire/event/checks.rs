@@ -263,7 +263,7 @@ fn personal(text: Option<&Text>) -> Option<Personal> {
 
 /// An address that a browser on the public internet can have; anything else tells a platform nothing and is left out.
 fn public_ip(text: &str) -> Option<IpAddr> {
-    let address: IpAddr = text.parse().ok()?;
+    let address: IpAddr = text.parse().ok().or_else(|| without_appendix(text)?.parse().ok())?;
     let is_public = match address {
         IpAddr::V4(v4) => {
             let shared = v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1]);
@@ -282,6 +282,18 @@ fn public_ip(text: &str) -> Option<IpAddr> {
         }
     };
     is_public.then_some(address)
+}
+
+/// The address in `203.0.113.7.AQQAAQMC`: Meta's Parameter Builder writes after it how it was found, in 2 or 8 characters of base64url. That
+/// says nothing to the other platforms, and Meta matches by the address.
+/// <https://developers.facebook.com/documentation/ads-commerce/conversions-api/parameter-builder-library>
+fn without_appendix(text: &str) -> Option<&str> {
+    let (address, appendix) = text.rsplit_once('.')?;
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_appendix = matches!(appendix.len(), 2 | 8)
+        && appendix.starts_with(|first: char| first.is_ascii_alphabetic())
+        && appendix.bytes().all(is_base64url);
+    is_appendix.then_some(address)
 }
 
 /// Tells a repetition of the same event from a contradicting one: of the time (where one was given), value, currency and click IDs.

@@ -264,6 +264,10 @@ fn an_address_that_no_public_browser_has_is_left_out() {
         "fd00::1",
         "unknown",
         "0.0.0.0",
+        "10.0.0.1.AQQAAQMC",
+        "203.0.113.7.12",
+        "203.0.113.7.AQQ",
+        "203.0.113.AQ",
     ] {
         let event = read(&purchase(json!({"user": {"ip": ip}}))).unwrap();
         assert_eq!(event.person.ip, None, "{ip}");
@@ -271,6 +275,10 @@ fn an_address_that_no_public_browser_has_is_left_out() {
     for ip in ["203.0.113.7", "2001:db8::1"] {
         let event = read(&purchase(json!({"user": {"ip": ip}}))).unwrap();
         assert_eq!(event.person.ip.unwrap().to_string(), ip);
+        for appendix in ["AQ", "AQQAAQMC"] {
+            let appended = read(&purchase(json!({"user": {"ip": format!("{ip}.{appendix}")}}))).unwrap();
+            assert_eq!(appended.person.ip, event.person.ip);
+        }
     }
 }
 

@@ -6,15 +6,12 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use serde_json::Map;
 
 use super::question::Question;
 use crate::{
     domain::{
-        Account, AccountId, Classification, Click, ClickIds, ClickKind, ClientId, Dispatch, EventId, EventRecord, Mode,
-        Outcome, PerPlatform, Platform, Verdict,
-        account::AccountRules,
-        event::{ActionSource, Consent},
+        Account, AccountId, Classification, Click, ClickKind, ClientId, Dispatch, EventId, EventRecord, Mode, Outcome,
+        Platform, Verdict, account::AccountRules,
     },
     platform::adapter,
 };
@@ -128,6 +125,7 @@ pub(super) fn account(question: &Question) -> Account {
 /// A conversion that is like any other.
 fn dispatch(number: usize, account: &Account) -> Dispatch {
     let time = DateTime::<Utc>::UNIX_EPOCH;
+    let event_id = EventId::parse(&format!("event-{number}")).expect("it is visible ASCII");
     let kind = match account.platform {
         Platform::Meta => ClickKind::Fbc,
         Platform::Google => ClickKind::Gclid,
@@ -145,28 +143,7 @@ fn dispatch(number: usize, account: &Account) -> Dispatch {
             waba: None,
         }),
         deadline: DateTime::<Utc>::MAX_UTC,
-        event: EventRecord {
-            client: account.client.clone(),
-            event_id: EventId::parse(&format!("event-{number}")).expect("it is visible ASCII"),
-            name: EVENT_NAME.to_owned(),
-            time,
-            first_seen: time,
-            action_source: ActionSource::Website,
-            source_url: None,
-            referrer_url: None,
-            clicks: ClickIds::default(),
-            value: None,
-            currency: None,
-            order_id: None,
-            contents: Vec::new(),
-            consent: Consent::default(),
-            custom: Map::new(),
-            ip: None,
-            user_agent: None,
-            has_email_or_phone: false,
-            trace: None,
-            identities: PerPlatform::default(),
-        },
+        event: EventRecord::bare(account.client.clone(), event_id, EVENT_NAME, time),
     }
 }
 

@@ -1,6 +1,6 @@
 # What one does with conversion-relay from a fresh clone. Needs a Rust toolchain; the rest is installed, and said, when missing.
 .DEFAULT_GOAL := help
-.PHONY: help build demo run down test test-unit lint bench schemas clean-services
+.PHONY: help build demo run down test test-unit oracle lint bench schemas clean-services
 
 # rustup's folder is not on the path of every shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -28,6 +28,10 @@ test: ## Run all tests against a real RabbitMQ and a real Postgres
 test-unit: ## Run the tests that need no services
 	@scripts/build-tools
 	cargo test --features crash-points --lib --bins
+
+oracle: ## Compare what would be sent with the platforms' own packages (needs Python)
+	@scripts/build-tools
+	@scripts/oracle/run
 
 lint: ## Check the formatting and run clippy
 	@scripts/build-tools rustfmt clippy

@@ -43,8 +43,11 @@ pub fn check(case: &Case) -> Result<(), String> {
     Err(differences.join("\n"))
 }
 
+/// The index of an event and what is said about it.
+pub type Remark = (usize, Map<String, Value>);
+
 /// What is said about events that do not go out at once, by index; and the dispatches that go out.
-pub fn route(case: &Case) -> (Vec<(usize, Map<String, Value>)>, Vec<Dispatch>) {
+pub fn route(case: &Case) -> (Vec<Remark>, Vec<Dispatch>) {
     let mut said = Vec::new();
     let mut dispatches = Vec::new();
     for (index, event) in case.events.iter().enumerate() {

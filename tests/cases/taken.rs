@@ -16,7 +16,9 @@ fn of_now(value: &Value, shift: TimeDelta, number: usize) -> Value {
         Value::Object(fields) => {
             let field = |(key, value): (&String, &Value)| {
                 let value = match (key.as_str(), value) {
-                    ("event_time", Value::Number(seconds)) => json!(seconds.as_i64().unwrap() + shift.num_seconds()),
+                    ("event_time", Value::Number(seconds)) => {
+                        json!(seconds.as_i64().expect("Unix seconds") + shift.num_seconds())
+                    }
                     ("eventTimestamp", Value::String(text)) => {
                         json!((moment(text) + shift).to_rfc3339_opts(SecondsFormat::AutoSi, true))
                     }
@@ -36,7 +38,7 @@ fn of_now(value: &Value, shift: TimeDelta, number: usize) -> Value {
 }
 
 fn moment(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap()
+    text.parse().expect("a time")
 }
 
 /// What is wrong with the answer; nothing if all events were taken.
@@ -57,14 +59,17 @@ async fn send(simulator: &Simulator, http: &reqwest::Client, case: &Case, number
     let request = case.request.as_ref()?;
     let url = request["url"].as_str()?;
     let body = of_now(&request["body"], Utc::now() - case.now, number);
-    let path = url.strip_prefix("https://")?.split_once('/').unwrap().1;
+    let (_, path) = url
+        .strip_prefix("https://")
+        .and_then(|rest| rest.split_once('/'))
+        .expect("a full URL");
     let mut sending = http.post(format!("{}/{path}", simulator.url())).body(body.to_string());
-    for (name, value) in request["headers"].as_object().unwrap() {
-        sending = sending.header(name, value.as_str().unwrap().replace("<token>", "token-1"));
+    for (name, value) in request["headers"].as_object().expect("headers") {
+        sending = sending.header(name, value.as_str().expect("a text").replace("<token>", "token-1"));
     }
-    let answer = sending.send().await.unwrap();
+    let answer = sending.send().await.expect("the simulator answers");
     let status = answer.status().as_u16();
-    let answer = answer.json().await.unwrap();
+    let answer = answer.json().await.expect("the answer is JSON");
     refusal(&body, status, &answer).map(|refusal| format!("{}\n  {refusal}", case.name))
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
+use super::google;
 use crate::domain::{Cause, Platform, State};
 
 /// Events and webhooks taken from the inbound queues, by `source`.
@@ -46,12 +47,6 @@ pub const VERSION_WARNINGS: &str = "relay_version_warnings_total";
 pub const PAUSES: &str = "relay_pauses";
 /// Statements that Postgres did not take and that are tried again, by `role`.
 pub const STORE_FAILURES: &str = "relay_store_failures_total";
-/// Questions put to Google about what became of a request that it took.
-pub const RECEIPT_QUESTIONS: &str = "relay_receipt_questions_total";
-/// What Google said to them, by `answer`.
-pub const RECEIPT_ANSWERS: &str = "relay_receipt_answers_total";
-/// Requests asked for out of a shared quota, by `purpose` and whether they were `granted`.
-pub const QUOTA_REQUESTS: &str = "relay_quota_requests_total";
 
 /// The outcomes of an attempt, as label and as audit column.
 pub const OUTCOMES: [&str; 7] = [
@@ -65,21 +60,6 @@ pub const OUTCOMES: [&str; 7] = [
 ];
 /// The roles that need Postgres.
 const ROLES: [&str; 4] = ["router", "sender", "keeper", "receipts"];
-/// What Google says of a receipt.
-pub const RECEIPT_ANSWER_KINDS: [&str; 10] = [
-    "confirmed",
-    "failed",
-    "not_sent",
-    "deferred",
-    "mixed",
-    "processing",
-    "unknown",
-    "gone",
-    "unanswered",
-    "blocked",
-];
-/// What requests of a shared quota are for.
-pub const QUOTA_PURPOSES: [&str; 3] = ["live", "bulk", "receipts"];
 /// The inbound queues.
 const SOURCES: [&str; 2] = ["events", "webhooks"];
 /// Why a dispatch is taken out of the ledger.
@@ -227,12 +207,7 @@ pub fn describe() {
         STORE_FAILURES,
         "Statements that Postgres did not take and that are tried again"
     );
-    describe_counter!(
-        RECEIPT_QUESTIONS,
-        "Questions put to Google about what became of a request"
-    );
-    describe_counter!(RECEIPT_ANSWERS, "What Google said to them");
-    describe_counter!(QUOTA_REQUESTS, "Requests asked for out of a shared quota");
+    google::describe();
     touch();
 }
 
@@ -259,13 +234,6 @@ fn touch() {
     }
     for scope in SCOPES {
         gauge!(PAUSES, "scope" => scope).set(0.0);
-    }
-    counter!(RECEIPT_QUESTIONS).increment(0);
-    for answer in RECEIPT_ANSWER_KINDS {
-        receipt_answered(answer, 0);
-    }
-    for purpose in QUOTA_PURPOSES {
-        quota_asked(purpose, 0, 0);
     }
     for platform in Platform::ALL {
         for outcome in OUTCOMES {
@@ -395,21 +363,4 @@ pub fn pauses(scope: &'static str, count: usize) {
 /// Counts a statement that Postgres did not take.
 pub fn store_failed(role: &'static str) {
     counter!(STORE_FAILURES, "role" => role).increment(1);
-}
-
-/// Counts a question about a receipt.
-pub fn receipt_asked() {
-    counter!(RECEIPT_QUESTIONS).increment(1);
-}
-
-/// Counts answers of one kind, of [`RECEIPT_ANSWER_KINDS`].
-pub fn receipt_answered(answer: &'static str, count: usize) {
-    counter!(RECEIPT_ANSWERS, "answer" => answer).increment(count as u64);
-}
-
-/// Counts requests that were asked for out of a quota; `purpose` is one of [`QUOTA_PURPOSES`].
-pub fn quota_asked(purpose: &'static str, wanted: u32, granted: u32) {
-    counter!(QUOTA_REQUESTS, "purpose" => purpose, "granted" => "yes").increment(u64::from(granted));
-    counter!(QUOTA_REQUESTS, "purpose" => purpose, "granted" => "no")
-        .increment(u64::from(wanted.saturating_sub(granted)));
 }

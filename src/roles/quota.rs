@@ -4,7 +4,7 @@ use super::context::Context;
 use crate::{
     config::QuotaConfig,
     domain::{Account, Directory, Platform},
-    metrics::conversions,
+    metrics::google,
     store::{
         StoreError,
         quotas::{QuotaGrant, QuotaRequest, Reserve},
@@ -62,7 +62,7 @@ impl Context {
             reserve: purpose.reserve(),
         };
         let grant = self.store.take_quota(&request).await?;
-        conversions::quota_asked(purpose.as_str(), wanted, grant.granted);
+        google::quota_asked(purpose.as_str(), wanted, grant.granted);
         Ok(grant)
     }
 }

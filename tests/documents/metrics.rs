@@ -8,7 +8,7 @@ use std::{
 
 use conversion_relay::{
     domain::{Cause, Platform, State},
-    metrics::{broker, conversions},
+    metrics::{broker, conversions, google},
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
@@ -208,8 +208,8 @@ fn every_label_is_listed_with_all_its_values() {
     same("outcome", &conversions::OUTCOMES);
     same("result", &broker::PublishResult::ALL.map(broker::PublishResult::as_str));
     same("role", &["router", "sender", "keeper", "receipts"]);
-    same("answer", &conversions::RECEIPT_ANSWER_KINDS);
-    same("purpose", &conversions::QUOTA_PURPOSES);
+    same("answer", &google::RECEIPT_ANSWER_KINDS);
+    same("purpose", &google::QUOTA_PURPOSES);
 }
 
 /// The alerts by name, with the expression of each.

@@ -10,7 +10,7 @@ use super::verdict::{given_up, is_exhausted, judge};
 use crate::{
     domain::{Account, Cause, Login, Mode, Outcome, Verdict, account::Transport},
     http::NoAnswer,
-    metrics::conversions,
+    metrics::google,
     platform::google::receipts::{Reply, classify, question},
     roles::{context::Context, decide::Circumstances, quota::Purpose},
     store::{
@@ -66,7 +66,7 @@ async fn record(context: &Context, report: &ReceiptReport, kinds: &[&'static str
     context.store.record_receipt(report).await?;
     crate::crash_point!("receipts.after_record");
     for kind in kinds {
-        conversions::receipt_answered(kind, 1);
+        google::receipt_answered(kind, 1);
     }
     Ok(())
 }
@@ -109,7 +109,7 @@ async fn question_put(context: &Context, promise: &Promise, account: &Account, l
         .send(&question(&promise.receipt, &context.endpoints), &token)
         .await;
     crate::crash_point!("receipts.after_answer");
-    conversions::receipt_asked();
+    google::receipt_asked();
     match exchange.result {
         Ok(answer) => classify(&answer),
         Err(NoAnswer::NotSent | NoAnswer::Ambiguous) => Reply::NotAnswered(Outcome::plain(Verdict::Deferred {

@@ -118,10 +118,10 @@ impl Tokens {
     }
 }
 
-/// How many conversions of an ad account go together: one, as long as there are as many requests left as conversions are held, for then each has its
-/// own verdict later.
+/// How many conversions of an ad account go together: one, as long as half of the requests left are as many as the conversions held, for then each has
+/// its own verdict later. The other half is for other workers, of whom nothing is known here.
 pub fn batch(held_of_quota: usize, held_of_account: usize, left: usize) -> usize {
-    let by_quota = held_of_quota.div_ceil(left.max(1));
+    let by_quota = held_of_quota.saturating_mul(2).div_ceil(left.max(1));
     let by_backlog = held_of_account.div_ceil(ALONE_MAX);
     by_quota.max(by_backlog).max(1)
 }
@@ -139,15 +139,15 @@ mod tests {
     #[test]
     fn with_requests_at_hand_each_conversion_travels_alone() {
         assert_eq!(batch(1, 1, 300), 1);
-        assert_eq!(batch(300, 40, 300), 1);
+        assert_eq!(batch(150, 40, 300), 1);
         assert_eq!(batch(0, 0, 0), 1);
     }
 
     #[test]
     fn batches_grow_only_as_much_as_the_quota_is_short() {
-        assert_eq!(batch(301, 100, 300), 2);
-        assert_eq!(batch(900, 10, 300), 3);
-        assert_eq!(batch(500, 500, 1), 500);
+        assert_eq!(batch(151, 100, 300), 2);
+        assert_eq!(batch(450, 10, 300), 3);
+        assert_eq!(batch(500, 500, 1), 1_000);
     }
 
     #[test]

@@ -160,6 +160,9 @@ pub struct AccountRules {
     /// Google: the conversion action's ID by event name (before `rename`).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub actions: BTreeMap<String, String>,
+    /// Google: the custom conversion variable by key of the event's `custom`: its name for Data Manager, its ID for the Ads API.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
     /// Google: which interface.
     pub transport: Transport,
     /// Google: what goes out as transaction ID.

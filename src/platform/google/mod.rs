@@ -18,6 +18,7 @@ mod identity;
 pub mod oauth;
 mod probe;
 pub mod receipts;
+mod variables;
 mod window;
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub(super) struct AccountDraft {
     test_code: Option<String>,
     manager: Option<String>,
     actions: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
     waba: Option<String>,
 }
 
@@ -55,6 +56,9 @@ impl AccountDraft {
             rules: RuleLayer::read(&mut section),
             test_code: section.take("test_code", values::text),
             manager: section.take("manager", values::digits(10..=10)),
+            variables: section
+                .take("variables", values::by_name(|| values::text))
+                .unwrap_or_default(),
             actions: section
                 .take("actions", values::by_name(|| values::digits(1..=20)))
                 .unwrap_or_default(),
@@ -101,6 +105,7 @@ impl AccountDraft {
         let login = logins.get(self.login.as_deref()?)?;
         rules.test_code = self.test_code.clone();
         rules.actions = self.actions.clone();
+        rules.variables = self.variables.clone();
         rules.waba = self.waba.clone();
         rules.manager = self.manager.clone().or_else(|| login.manager.clone());
         Some(DesiredAccount {
@@ -142,7 +147,7 @@ fn platform(section: &mut Section<'_>, name: &str) -> Option<Platform> {
 /// Keys that only some platforms know, in the words of an error.
 fn refuse_keys_of_others(section: &mut Section<'_>, platform: Platform) {
     use Platform::{Google, Meta, Tiktok};
-    const KEYS: [(&str, &[Platform], &str); 12] = [
+    const KEYS: [(&str, &[Platform], &str); 13] = [
         ("pixel", &[Meta, Tiktok], "is for Meta and TikTok; Google has customer"),
         ("dataset", &[Meta], "is for Meta; TikTok has pixel, Google has customer"),
         (
@@ -154,6 +159,11 @@ fn refuse_keys_of_others(section: &mut Section<'_>, platform: Platform) {
             "actions",
             &[Google],
             "is for Google; `events` and `rename` choose and name events elsewhere",
+        ),
+        (
+            "variables",
+            &[Google],
+            "is for Google; Meta and TikTok get what `custom` holds",
         ),
         ("manager", &[Google], "is for Google"),
         ("transport", &[Google], "is for Google"),

@@ -11,6 +11,7 @@ use super::super::{
     build::{action, click_id, currency, digits, manager, post, transaction_id},
     cart::{self, Cart},
     identity::{EMAIL, PHONE},
+    variables::variables,
 };
 use crate::{
     domain::{Account, ClickKind, Dispatch, event::Permission},
@@ -53,6 +54,16 @@ struct ClickConversion<'a> {
     cart_data: Option<CartData<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    custom_variables: Vec<CustomVariable>,
+}
+
+/// One custom conversion variable, called by its resource name.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CustomVariable {
+    conversion_custom_variable: String,
+    value: String,
 }
 
 #[derive(Serialize)]
@@ -135,6 +146,13 @@ fn conversion<'a>(dispatch: &'a Dispatch, account: &Account, customer: &str) -> 
         user_identifiers: user_identifiers(dispatch),
         cart_data: cart.map(cart_data),
         customer_type: cart::word(&event.custom, "customer_type", &["NEW", "RETURNING"]),
+        custom_variables: variables(dispatch, account)
+            .into_iter()
+            .map(|(id, value)| CustomVariable {
+                conversion_custom_variable: format!("customers/{customer}/conversionCustomVariables/{id}"),
+                value,
+            })
+            .collect(),
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
         build::{action, click_id, currency, digits, manager, post, transaction_id},
         cart::{self, Cart},
         identity::{EMAIL, FAMILY_NAME, GIVEN_NAME, PHONE, POSTAL_CODE, REGION_CODE},
+        variables::variables,
     },
     destinations,
 };
@@ -83,6 +84,15 @@ struct Event<'a> {
     cart_data: Option<CartData<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_properties: Option<UserProperties>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    custom_variables: Vec<CustomVariable<'a>>,
+}
+
+/// One custom conversion variable, called by its name.
+#[derive(Serialize)]
+struct CustomVariable<'a> {
+    variable: &'a str,
+    value: String,
 }
 
 #[derive(Serialize)]
@@ -206,7 +216,7 @@ fn google_ads(account_id: String) -> ProductAccount {
     }
 }
 
-fn event<'a>(dispatch: &'a Dispatch, account: &Account, actions: &[&str]) -> Event<'a> {
+fn event<'a>(dispatch: &'a Dispatch, account: &'a Account, actions: &[&str]) -> Event<'a> {
     let event = &dispatch.event;
     let index = actions.binary_search(&action(dispatch, account)).unwrap_or_default();
     let cart = cart::cart(dispatch);
@@ -227,6 +237,10 @@ fn event<'a>(dispatch: &'a Dispatch, account: &Account, actions: &[&str]) -> Eve
         event_device_info: device_info(dispatch),
         cart_data: cart.map(cart_data),
         user_properties: user_properties(dispatch),
+        custom_variables: variables(dispatch, account)
+            .into_iter()
+            .map(|(variable, value)| CustomVariable { variable, value })
+            .collect(),
     }
 }
 

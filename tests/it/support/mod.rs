@@ -4,6 +4,7 @@ pub mod instance;
 pub mod management;
 pub mod node;
 pub mod postgres;
+mod publishing;
 pub mod purchases;
 pub mod relay;
 pub mod schema;

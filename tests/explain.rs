@@ -197,14 +197,14 @@ fn an_event_with_every_click_goes_everywhere_but_where_a_rule_says_no() {
 
 #[test]
 fn what_a_platform_would_refuse_names_the_field() {
-    let clicks = json!({"ttclid": "E.C.P.x"});
+    let clicks = json!({"fbc": "fb.1.1763712000000.IwAR2F4-dbP0l7Mn1IawQQ"});
     let without_page = event(&json!({"source_url": null, "click": clicks}));
 
     let explained = lines(&shown(&explain(&["--json", "-"], &without_page)));
 
-    let tiktok = by_account(&explained[0])["tiktok"].clone();
+    let meta = by_account(&explained[0])["meta"].clone();
     assert_eq!(
-        (&tiktok["not_sent"], &tiktok["field"]),
+        (&meta["not_sent"], &meta["field"]),
         (&json!("missing_field"), &json!("source_url"))
     );
 }

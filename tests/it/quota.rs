@@ -38,7 +38,7 @@ async fn take(store: &Store, wanted: u32, limits: (u32, u32), reserve: f64) -> Q
 /// Waits until a minute is young enough for what must happen within one.
 async fn early_in_a_minute() {
     until("a minute begins", PATIENCE, async || match Utc::now().second() {
-        1..=35 => Ok(()),
+        1..=15 => Ok(()),
         second => Err(format!("second {second}")),
     })
     .await;

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(config.database.connections, 16);
         assert_eq!(config.admin_address.to_string(), "127.0.0.1:9464");
         assert_eq!(config.pace.lease, Duration::from_secs(90));
-        assert_eq!(config.pace.prefetch, 500);
+        assert_eq!(config.pace.prefetch, 400);
         assert_eq!(config.pace.retry_cap, Duration::from_secs(3 * 3600));
         assert_eq!(config.platforms.meta_version, "v26.0");
         assert!(config.vault.is_none() && config.keys.seal.is_none());

@@ -151,7 +151,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     set(
         "RELAY_PREFETCH",
-        "500",
+        "400",
         "how many messages a lane holds unacknowledged, from 1 to 65535",
     ),
     set(

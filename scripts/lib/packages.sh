@@ -32,12 +32,13 @@ require_services() {
     install_packages "to run a private RabbitMQ and Postgres on loopback (no Docker engine runs here)" "${missing[@]}"
 }
 
-# require_build_tools: cargo, which we do not install, and a C compiler, for the crates aws-lc-sys and ring.
+# require_build_tools: cargo, which we do not install, a C compiler, for the crates aws-lc-sys and ring, and make, for tikv-jemalloc-sys.
 # cmake, Go and libclang are not needed: aws-lc-sys brings what it would generate for the usual platforms.
 require_build_tools() {
   command -v cargo >/dev/null ||
     fail "cargo is missing: install a Rust toolchain from https://rustup.rs (if you have one: is ~/.cargo/bin on the PATH?)"
   command -v cc >/dev/null || install_packages "a C compiler, to build the TLS library" gcc libc6-dev
+  command -v make >/dev/null || install_packages "make, to build the allocator" make
 }
 
 # install_packages WHY PACKAGE...

@@ -11,7 +11,7 @@ use super::{
     platform::Platform,
 };
 
-pub use super::secret::SecretRef;
+pub use super::{secret::SecretRef, webhook::WebhookSource};
 
 /// An advertiser, with the defaults that its events fall back on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Client {
     /// IANA name; for reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// Where its webhooks come from, by source: `whatsapp`, `shopify`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub webhooks: BTreeMap<String, WebhookSource>,
 }
 
 /// What an ad account does with what it gets.

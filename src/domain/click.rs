@@ -118,6 +118,44 @@ impl fmt::Debug for ClickIds {
     }
 }
 
+/// Which ad accounts of a client take a click.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ClickSource {
+    /// Meta's pixels.
+    Meta,
+    /// Google's customers.
+    Google,
+    /// TikTok's pixels.
+    Tiktok,
+    /// Meta's Click-to-WhatsApp datasets: that of this WhatsApp Business Account, or any where nobody said which.
+    Whatsapp(Option<String>),
+}
+
+impl ClickSource {
+    /// Where clicks of a kind lead; `waba` matters for Click-to-WhatsApp alone.
+    pub fn of(kind: ClickKind, waba: Option<&str>) -> Self {
+        match kind {
+            ClickKind::Fbc | ClickKind::Fbclid => ClickSource::Meta,
+            ClickKind::CtwaClid => ClickSource::Whatsapp(waba.map(str::to_owned)),
+            ClickKind::Gclid | ClickKind::Gbraid | ClickKind::Wbraid => ClickSource::Google,
+            ClickKind::Ttclid => ClickSource::Tiktok,
+        }
+    }
+}
+
+/// The word for it in the ledger: `meta`, `google`, `tiktok`, `whatsapp`, `whatsapp:102290129340398`.
+impl fmt::Display for ClickSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClickSource::Meta => formatter.write_str("meta"),
+            ClickSource::Google => formatter.write_str("google"),
+            ClickSource::Tiktok => formatter.write_str("tiktok"),
+            ClickSource::Whatsapp(None) => formatter.write_str("whatsapp"),
+            ClickSource::Whatsapp(Some(waba)) => write!(formatter, "whatsapp:{waba}"),
+        }
+    }
+}
+
 /// The ad click that a dispatch is attributed to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Click {

@@ -9,7 +9,9 @@ use chrono::{DateTime, Utc};
 
 use super::{
     account::{Account, Client, Login},
+    api_key::ApiKey,
     ids::{AccountId, ClientId},
+    mapping::{Input, Mapping},
     pause::{Pause, Scope},
 };
 
@@ -23,6 +25,9 @@ pub struct Directory {
     accounts: BTreeMap<AccountId, Arc<Account>>,
     by_client: HashMap<ClientId, Vec<Arc<Account>>>,
     pauses: BTreeMap<Scope, Pause>,
+    mappings: BTreeMap<String, Arc<Mapping>>,
+    inputs: Vec<Input>,
+    api_keys: HashMap<[u8; 32], ApiKey>,
 }
 
 /// What a directory is made of.
@@ -38,6 +43,12 @@ pub struct DirectoryParts {
     pub accounts: Vec<Account>,
     /// Pauses, ended ones perhaps included.
     pub pauses: Vec<Pause>,
+    /// Mappings that are not removed, by name.
+    pub mappings: Vec<(String, Mapping)>,
+    /// Inputs that are not removed.
+    pub inputs: Vec<Input>,
+    /// Keys that are not revoked.
+    pub api_keys: Vec<ApiKey>,
 }
 
 impl Directory {
@@ -66,6 +77,13 @@ impl Directory {
             accounts,
             by_client,
             pauses: parts.pauses.into_iter().map(|p| (p.scope.clone(), p)).collect(),
+            mappings: parts
+                .mappings
+                .into_iter()
+                .map(|(name, m)| (name, Arc::new(m)))
+                .collect(),
+            inputs: parts.inputs,
+            api_keys: parts.api_keys.into_iter().map(|key| (key.hash, key)).collect(),
         }
     }
 
@@ -82,6 +100,38 @@ impl Directory {
     /// The ad accounts of a client that are not removed, the oldest first.
     pub fn accounts_of(&self, client: &ClientId) -> &[Arc<Account>] {
         self.by_client.get(client).map_or(&[], Vec::as_slice)
+    }
+
+    /// The clients with a dataset that takes the clicks of this WhatsApp Business Account, by ID.
+    pub fn clients_of_waba(&self, waba: &str) -> Vec<&ClientId> {
+        let accounts = self.accounts.values().filter(|account| !account.removed);
+        let mut clients: Vec<&ClientId> = accounts
+            .filter(|account| account.rules.waba.as_deref() == Some(waba))
+            .map(|account| &account.client)
+            .collect();
+        clients.sort_unstable();
+        clients.dedup();
+        clients
+    }
+
+    /// The mapping of this name that the accounts file defines; those that come with the relay are not among them.
+    pub fn mapping(&self, name: &str) -> Option<&Arc<Mapping>> {
+        self.mappings.get(name)
+    }
+
+    /// All mappings that the accounts file defines, by name.
+    pub fn mappings(&self) -> impl Iterator<Item = (&str, &Arc<Mapping>)> {
+        self.mappings.iter().map(|(name, mapping)| (name.as_str(), mapping))
+    }
+
+    /// Other systems' queues whose messages become events.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// The key with this SHA-256, if it is not revoked.
+    pub fn api_key(&self, hash: &[u8; 32]) -> Option<&ApiKey> {
+        self.api_keys.get(hash)
     }
 
     /// The ad account with this number, be it removed.

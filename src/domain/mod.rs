@@ -1,6 +1,7 @@
 //! The domain: types and rules. No input or output, no clock, no randomness; `now` comes in as an argument.
 
 pub mod account;
+pub mod api_key;
 pub mod cause;
 pub mod click;
 pub mod desired;
@@ -9,6 +10,7 @@ pub mod dispatch;
 pub mod event;
 pub mod hash;
 pub mod ids;
+pub mod mapping;
 pub mod outcome;
 pub mod pause;
 pub mod person;
@@ -23,10 +25,11 @@ pub mod secret;
 pub mod spelling;
 pub mod state;
 pub mod trace;
+pub mod webhook;
 
 pub use account::{Account, Client, Login, Mode};
 pub use cause::{Cause, Who};
-pub use click::{Click, ClickIds, ClickKind};
+pub use click::{Click, ClickIds, ClickKind, ClickSource};
 pub use directory::Directory;
 pub use dispatch::{Dispatch, DispatchKey};
 pub use ids::{AccountId, ClientId, EventId, EventKey};

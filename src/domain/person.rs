@@ -33,6 +33,8 @@ pub struct Person {
     pub phones: Vec<Personal>,
     /// The advertiser's own IDs of the person, or their SHA-256 in hex.
     pub external_ids: Vec<Personal>,
+    /// WhatsApp's business-scoped IDs of the person, for those who show no phone number.
+    pub whatsapp_users: Vec<Personal>,
     /// Given name.
     pub first_name: Option<Personal>,
     /// Family name.

@@ -30,6 +30,8 @@ pub enum IdentityKind {
     Phone,
     /// The advertiser's own ID.
     ExternalId,
+    /// WhatsApp's business-scoped ID of a user who shows no phone number.
+    WhatsappUser,
 }
 
 impl SearchKeys {
@@ -70,6 +72,7 @@ impl SearchKeys {
             IdentityKind::Email => b"email\n",
             IdentityKind::Phone => b"phone\n",
             IdentityKind::ExternalId => b"id\n",
+            IdentityKind::WhatsappUser => b"whatsapp\n",
         });
         mac.update(canonical.as_bytes());
         let digest = mac.finalize().into_bytes();
@@ -93,6 +96,8 @@ fn canonical(kind: IdentityKind, value: &str, country: Option<&str>) -> Option<S
             already_hashed(value).or_else(|| (!value.is_empty()).then(|| sha256_hex(&value.to_lowercase())))
         }
         IdentityKind::Phone => already_hashed(value).or_else(|| phone::canonical(value, country)),
+        // An opaque ID in its own case.
+        IdentityKind::WhatsappUser => (!value.is_empty()).then(|| value.to_owned()),
     }
 }
 

@@ -8,7 +8,13 @@ use super::{
     row::Columns,
 };
 pub use crate::domain::Directory;
-use crate::domain::{Account, AccountId, Client, ClientId, Login, account::SecretRef, directory::DirectoryParts};
+use crate::domain::{
+    Account, AccountId, Client, ClientId, Login,
+    account::SecretRef,
+    api_key::ApiKey,
+    directory::DirectoryParts,
+    mapping::{Input, Mapping},
+};
 
 impl Store {
     /// The version of the directory that stands now: it counts up with every change, pauses included.
@@ -43,7 +49,7 @@ async fn read(transaction: &Transaction<'_>) -> Result<DirectoryParts, StoreErro
         .await?;
     let clients = transaction
         .query_typed(
-            "SELECT id, name, country, currency, timezone FROM clients WHERE removed_at IS NULL",
+            "SELECT id, name, country, currency, timezone, webhooks FROM clients WHERE removed_at IS NULL",
             &[],
         )
         .await?;
@@ -60,12 +66,27 @@ async fn read(transaction: &Transaction<'_>) -> Result<DirectoryParts, StoreErro
         )
         .await?;
     let pauses = transaction.query_typed(pauses::SELECT, &[]).await?;
+    let mappings = transaction
+        .query_typed("SELECT name, definition FROM mappings WHERE removed_at IS NULL", &[])
+        .await?;
+    let inputs = transaction
+        .query_typed(
+            "SELECT name, queue, mapping, client_id FROM inputs WHERE removed_at IS NULL",
+            &[],
+        )
+        .await?;
+    let keys = transaction
+        .query_typed("SELECT id, client_id, hash FROM api_keys WHERE revoked_at IS NULL", &[])
+        .await?;
     Ok(DirectoryParts {
         version: version(&version_rows)?,
         clients: clients.iter().map(client).collect::<Result<_, _>>()?,
         logins: logins.iter().map(login).collect::<Result<_, _>>()?,
         accounts: accounts.iter().map(account).collect::<Result<_, _>>()?,
         pauses: pauses.iter().map(pauses::pause).collect::<Result<_, _>>()?,
+        mappings: mappings.iter().map(mapping).collect::<Result<_, _>>()?,
+        inputs: inputs.iter().map(input).collect::<Result<_, _>>()?,
+        api_keys: keys.iter().map(api_key).collect::<Result<_, _>>()?,
     })
 }
 
@@ -85,6 +106,7 @@ fn client(row: &Row) -> Result<Client, StoreError> {
         country: columns.get("country")?,
         currency: columns.get("currency")?,
         timezone: columns.get("timezone")?,
+        webhooks: columns.json("webhooks")?,
     })
 }
 
@@ -115,5 +137,37 @@ fn account(row: &Row) -> Result<Account, StoreError> {
         login: columns.get("login")?,
         rules: columns.json("rules")?,
         removed: columns.get("removed")?,
+    })
+}
+
+fn mapping(row: &Row) -> Result<(String, Mapping), StoreError> {
+    let columns = Columns { table: "mappings", row };
+    Ok((columns.get("name")?, columns.json("definition")?))
+}
+
+fn input(row: &Row) -> Result<Input, StoreError> {
+    let columns = Columns { table: "inputs", row };
+    let client: Option<&str> = columns.get("client_id")?;
+    Ok(Input {
+        name: columns.get("name")?,
+        queue: columns.get("queue")?,
+        mapping: columns.get("mapping")?,
+        client: client
+            .map(|_| columns.parse("client_id", |text| ClientId::parse(text).ok()))
+            .transpose()?,
+    })
+}
+
+fn api_key(row: &Row) -> Result<ApiKey, StoreError> {
+    let columns = Columns { table: "api_keys", row };
+    let hash: &[u8] = columns.get("hash")?;
+    let misfit = StoreError::Row {
+        table: "api_keys",
+        column: "hash",
+    };
+    Ok(ApiKey {
+        id: columns.get("id")?,
+        client: columns.parse("client_id", |text| ClientId::parse(text).ok())?,
+        hash: hash.try_into().map_err(|_| misfit)?,
     })
 }

@@ -5,3 +5,4 @@ pub mod dispatch;
 pub mod event;
 pub mod fields;
 pub mod schema;
+pub mod webhook;

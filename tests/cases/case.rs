@@ -112,6 +112,7 @@ fn read(platform: Platform, common: &Path, folder: &Path) -> Case {
             country: account.client.country,
             currency: account.client.currency,
             timezone: None,
+            webhooks: Default::default(),
         },
         account: Arc::new(Account {
             id: AccountId(1),

@@ -19,6 +19,7 @@ fn client(id: &str) -> Client {
         country: None,
         currency: None,
         timezone: None,
+        webhooks: Default::default(),
     }
 }
 

@@ -93,6 +93,7 @@ mod tests {
             country: None,
             currency: None,
             timezone: timezone.map(str::to_owned),
+            webhooks: Default::default(),
         }
     }
 

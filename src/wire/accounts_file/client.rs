@@ -31,6 +31,7 @@ impl ClientDraft {
             country,
             currency,
             timezone,
+            webhooks: std::collections::BTreeMap::new(),
         });
         section.finish();
         Self {

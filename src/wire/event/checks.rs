@@ -236,6 +236,7 @@ fn person(fields: &UserFields) -> Person {
         emails: personals(&fields.email),
         phones: personals(&fields.phone),
         external_ids: personals(&fields.external_id),
+        whatsapp_users: personals(&fields.whatsapp_user_id),
         first_name: personal(fields.first_name.as_ref()),
         last_name: personal(fields.last_name.as_ref()),
         city: personal(fields.city.as_ref()),

@@ -116,6 +116,8 @@ pub struct UserFields {
     pub phone: Texts,
     /// Your own ID or IDs of the person, the same that the browser pixel sends.
     pub external_id: Texts,
+    /// WhatsApp's business-scoped user ID or IDs, such as US.13491208655302741918, of people who show no phone number: it finds their ad click.
+    pub whatsapp_user_id: Texts,
     /// Given name.
     pub first_name: Option<Text>,
     /// Family name.

@@ -32,6 +32,7 @@ pub(super) fn client(id: &str, timezone: Option<&str>) -> Client {
         country: Some("DE".to_owned()),
         currency: Some("EUR".to_owned()),
         timezone: timezone.map(str::to_owned),
+        webhooks: Default::default(),
     }
 }
 
@@ -77,6 +78,7 @@ pub(super) fn parts() -> DirectoryParts {
             until: None,
             probe_at: None,
         }],
+        ..DirectoryParts::default()
     }
 }
 

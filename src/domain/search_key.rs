@@ -16,6 +16,15 @@ use super::{
 #[derive(Clone)]
 pub struct SearchKeys(Vec<Vec<u8>>);
 
+/// The digests of a person's identities, each list in order.
+#[derive(Clone, Debug, Default)]
+pub struct Digests {
+    /// Those that are stored: of every identity, under the current key.
+    pub stored: Vec<Uuid>,
+    /// Those under which something may be stored: under every key, and of phone numbers also in the other form in which they come hashed.
+    pub sought: Vec<Uuid>,
+}
+
 /// There is no key, or one is too short to keep anything secret.
 #[derive(Debug, thiserror::Error)]
 #[error("identity keys must be at least 16 bytes, and there must be one")]
@@ -41,27 +50,32 @@ impl SearchKeys {
         if valid { Ok(Self(keys)) } else { Err(InvalidKey) }
     }
 
-    /// The digests of all identities of a person, under the current key: those that are stored; `country` serves phone numbers without a
-    /// country code.
-    pub fn digests(&self, person: &Person, country: Option<&str>) -> Vec<Uuid> {
-        let identities = identities(person).filter_map(|(kind, value)| Some((kind, canonical(kind, value, country)?)));
-        in_order(identities.map(|(kind, canonical)| self.digest(0, kind, &canonical)))
+    /// The digests of a person; `country` serves phone numbers without a country code.
+    pub fn digests(&self, person: &Person, country: Option<&str>) -> Digests {
+        let mut digests = Digests::default();
+        for (kind, value) in identities(person) {
+            let Some(forms) = forms(kind, value, country) else {
+                continue;
+            };
+            digests.stored.push(self.digest(0, kind, &forms.stored));
+            digests.sought.extend(self.under_every_key(kind, forms));
+        }
+        for list in [&mut digests.stored, &mut digests.sought] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        digests
     }
 
-    /// The digests under which something may be stored about a person: of all identities, under every key, and of phone numbers also in the form
-    /// in which they come hashed for Google and TikTok.
-    pub fn sought(&self, person: &Person, country: Option<&str>) -> Vec<Uuid> {
-        in_order(identities(person).flat_map(|(kind, value)| self.search(kind, value, country)))
-    }
-
-    /// The digests under every key of an identity that someone searches for.
+    /// The digests under which an identity may be stored that someone searches for.
     pub fn search(&self, kind: IdentityKind, value: &str, country: Option<&str>) -> Vec<Uuid> {
-        let forms = canonical(kind, value, country)
-            .into_iter()
-            .chain(hashed_elsewhere(kind, value, country));
+        forms(kind, value, country).map_or(Vec::new(), |forms| self.under_every_key(kind, forms))
+    }
+
+    fn under_every_key(&self, kind: IdentityKind, forms: Forms) -> Vec<Uuid> {
+        let forms = [Some(forms.stored), forms.elsewhere].into_iter().flatten();
         forms
-            .flat_map(|form| (0..self.0.len()).map(move |key| (key, form.clone())))
-            .map(|(key, form)| self.digest(key, kind, &form))
+            .flat_map(|form| (0..self.0.len()).map(move |key| self.digest(key, kind, &form)))
             .collect()
     }
 
@@ -98,35 +112,44 @@ fn identities(person: &Person) -> impl Iterator<Item = (IdentityKind, &str)> {
         .flat_map(|(kind, values)| values.iter().map(move |value| (kind, value.expose())))
 }
 
-fn in_order(digests: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
-    let mut digests: Vec<Uuid> = digests.collect();
-    digests.sort_unstable();
-    digests.dedup();
-    digests
+/// One form for all spellings of an identity.
+struct Forms {
+    /// The hash that it may come as, for phone numbers in Meta's form, digits alone; a WhatsApp user's ID as it is.
+    stored: String,
+    /// The hash as which the same phone number comes where it was hashed for Google or TikTok, with its plus.
+    elsewhere: Option<String>,
 }
 
-/// One form for all spellings: the hash that an identity may come as, for phone numbers in Meta's form, digits alone.
-fn canonical(kind: IdentityKind, value: &str, country: Option<&str>) -> Option<String> {
-    let value = value.trim();
-    match kind {
-        IdentityKind::Email | IdentityKind::ExternalId => {
-            already_hashed(value).or_else(|| (!value.is_empty()).then(|| sha256_hex(&value.to_lowercase())))
+impl Forms {
+    fn single(stored: String) -> Self {
+        Self {
+            stored,
+            elsewhere: None,
         }
-        IdentityKind::Phone => {
-            already_hashed(value).or_else(|| Some(sha256_hex(phone::matching(value, country)?.trim_start_matches('+'))))
-        }
-        // An opaque ID in its own case.
-        IdentityKind::WhatsappUser => (!value.is_empty()).then(|| value.to_owned()),
     }
 }
 
-/// The form in which a plain phone number comes hashed where it was hashed for Google or TikTok: with its plus.
-fn hashed_elsewhere(kind: IdentityKind, value: &str, country: Option<&str>) -> Option<String> {
-    let is_plain_phone = kind == IdentityKind::Phone && already_hashed(value.trim()).is_none();
-    if !is_plain_phone {
+fn forms(kind: IdentityKind, value: &str, country: Option<&str>) -> Option<Forms> {
+    let value = value.trim();
+    if value.is_empty() {
         return None;
     }
-    Some(sha256_hex(&phone::matching(value, country)?))
+    if kind == IdentityKind::WhatsappUser {
+        return Some(Forms::single(value.to_owned()));
+    }
+    if let Some(hashed) = already_hashed(value) {
+        return Some(Forms::single(hashed));
+    }
+    match kind {
+        IdentityKind::Phone => {
+            let number = phone::matching(value, country)?;
+            Some(Forms {
+                stored: sha256_hex(number.trim_start_matches('+')),
+                elsewhere: Some(sha256_hex(&number)),
+            })
+        }
+        _ => Some(Forms::single(sha256_hex(&value.to_lowercase()))),
+    }
 }
 
 #[cfg(test)]
@@ -146,7 +169,7 @@ mod tests {
             ..Person::default()
         };
 
-        let stored = keys().digests(&person, Some("US"));
+        let stored = keys().digests(&person, Some("US")).stored;
 
         for (kind, value) in [
             (IdentityKind::Email, "jane@example.com".to_owned()),
@@ -170,8 +193,12 @@ mod tests {
         let of_google = person(&sha256_hex("+5511987654321"));
 
         let finds = |one: &Person, other: &Person| {
-            let stored = keys().digests(other, None);
-            keys().sought(one, None).iter().any(|digest| stored.contains(digest))
+            let stored = keys().digests(other, None).stored;
+            keys()
+                .digests(one, None)
+                .sought
+                .iter()
+                .any(|digest| stored.contains(digest))
         };
         assert!(finds(&of_meta, &plain) && finds(&plain, &of_meta));
         assert!(finds(&plain, &of_google));
@@ -187,20 +214,11 @@ mod tests {
             ..Person::default()
         };
 
-        let sought = keys().sought(&person, None);
+        let digests = keys().digests(&person, None);
 
-        assert!(
-            former
-                .digests(&person, None)
-                .iter()
-                .all(|digest| sought.contains(digest))
-        );
-        assert!(
-            keys()
-                .digests(&person, None)
-                .iter()
-                .all(|digest| sought.contains(digest))
-        );
+        let are_sought = |stored: &[Uuid]| stored.iter().all(|digest| digests.sought.contains(digest));
+        assert!(are_sought(&former.digests(&person, None).stored) && are_sought(&digests.stored));
+        assert_ne!(former.digests(&person, None).stored, digests.stored);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod applying;
 pub mod audit;
 pub mod checkup;
+pub mod clicks;
 pub mod directory;
 pub mod keeping;
 pub mod migrations;

@@ -1,7 +1,7 @@
 //! Webhooks: what WhatsApp and other systems tell, read into clicks and funnel events. Pure.
 
 use super::event::Malformed;
-use crate::domain::{Click, ClientId, event::Event, person::Person};
+use crate::domain::{Cause, Click, ClientId, event::Event, person::Person};
 
 /// What one webhook comes to. Its good parts are worked off also where others are at fault.
 #[derive(Debug, Default)]
@@ -14,6 +14,16 @@ pub struct Reading {
     pub fault: Option<Malformed>,
     /// How many parts of it tell nothing that concerns the relay: statuses, messages without an ad, events of other kinds.
     pub ignored: usize,
+}
+
+impl Reading {
+    /// Nothing but a fault.
+    pub fn failed(cause: Cause, field: Option<String>) -> Self {
+        Self {
+            fault: Some(Malformed { cause, field }),
+            ..Self::default()
+        }
+    }
 }
 
 /// A click of a person, in plain text: raw side only.

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod checkup;
 pub mod clicks;
 pub mod directory;
+pub mod forgetting;
 pub mod keeping;
 pub mod migrations;
 pub mod pauses;

@@ -2,6 +2,7 @@
 
 mod applying;
 pub mod audit;
+pub mod awaiting;
 pub mod checkup;
 pub mod clicks;
 pub mod directory;

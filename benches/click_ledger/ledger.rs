@@ -48,16 +48,18 @@ pub async fn build(store: &Store, database: &Client, key: &[u8], people: usize, 
             &[&(i64::try_from(clicks)? - known)],
         )
         .await?;
-    database
-        .batch_execute(
-            "VACUUM (ANALYZE) clicks;
-             ALTER TABLE clicks RENAME TO clicks_full;
-             CREATE TABLE clicks_empty (LIKE clicks_full INCLUDING ALL);
-             VACUUM (ANALYZE) clicks_empty;
-             ALTER TABLE clicks_empty RENAME TO clicks",
-        )
-        .await
-        .context("make the empty ledger")
+    for statement in [
+        "VACUUM (ANALYZE) clicks",
+        "ALTER TABLE clicks RENAME TO clicks_full",
+        "CREATE TABLE clicks (LIKE clicks_full INCLUDING ALL)",
+        "VACUUM (ANALYZE) clicks",
+    ] {
+        database
+            .batch_execute(statement)
+            .await
+            .context("make the empty ledger")?;
+    }
+    Ok(())
 }
 
 /// Puts a ledger in its place, and empties the ledger of conversions.
@@ -79,10 +81,10 @@ pub async fn put(database: &Client, ledger: Ledger) -> anyhow::Result<()> {
             ))
             .await?;
     }
-    database
-        .batch_execute("TRUNCATE events, dispatches; VACUUM (ANALYZE) events, dispatches; CHECKPOINT")
-        .await
-        .context("empty the ledger")
+    for statement in ["TRUNCATE events, dispatches", "VACUUM (ANALYZE) events, dispatches"] {
+        database.batch_execute(statement).await.context("empty the ledger")?;
+    }
+    Ok(())
 }
 
 /// How many clicks stand in the ledger that is in its place, how large it is with its indexes, and how much of it only a look at the table tells.

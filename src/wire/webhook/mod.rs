@@ -1,7 +1,12 @@
 //! Webhooks: what WhatsApp and other systems tell, read into clicks and funnel events. Pure.
 
+pub mod whatsapp;
+
 use super::event::Malformed;
-use crate::domain::{Click, ClientId, event::Event, person::Person};
+use crate::domain::{Cause, Click, ClientId, event::Event, person::Person};
+
+/// The largest webhook, in bytes.
+pub const WEBHOOK_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What one webhook comes to. Its good parts are worked off also where others are at fault.
 #[derive(Debug, Default)]
@@ -25,4 +30,27 @@ pub struct PersonClick {
     pub person: Person,
     /// The click.
     pub click: Click,
+}
+
+impl Reading {
+    /// A reading of which nothing could be read.
+    fn failed(fault: Malformed) -> Self {
+        Self {
+            fault: Some(fault),
+            ..Self::default()
+        }
+    }
+
+    /// Notes a fault; the first one counts.
+    fn note(&mut self, fault: Malformed) {
+        self.fault.get_or_insert(fault);
+    }
+}
+
+/// A body as JSON. What the parser says of it is thrown away, since it may quote it.
+fn json(body: &[u8]) -> Result<serde_json::Value, Malformed> {
+    if body.len() > WEBHOOK_BYTES_MAX {
+        return Err(Malformed::whole(Cause::TooLarge));
+    }
+    serde_json::from_slice(body).map_err(|_| Malformed::whole(Cause::MalformedJson))
 }

@@ -1,5 +1,7 @@
 //! Webhooks: what WhatsApp and other systems tell, read into clicks and funnel events. Pure.
 
+pub mod builtin;
+pub mod mapped;
 pub mod whatsapp;
 
 use super::event::Malformed;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::reader::Reader;
 
+/// No platform credits a click of years ago.
+const CLICKS_KEPT_MAX: Duration = Duration::from_hours(10 * 365 * 24);
+
 /// Times and rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PaceConfig {
@@ -29,6 +32,8 @@ pub struct PaceConfig {
     pub shutdown_deadline: Duration,
     /// `RELAY_DIRECTORY_INTERVAL`
     pub directory_interval: Duration,
+    /// `RELAY_CLICKS_KEPT`: how long a click is remembered.
+    pub clicks_kept: Duration,
     /// Google's quota.
     pub google_quota: QuotaConfig,
 }
@@ -59,6 +64,7 @@ impl PaceConfig {
         let probe_interval = reader.duration("RELAY_PROBE_INTERVAL");
         let shutdown_deadline = reader.duration("RELAY_SHUTDOWN_DEADLINE");
         let directory_interval = reader.duration("RELAY_DIRECTORY_INTERVAL");
+        let clicks_kept = reader.duration("RELAY_CLICKS_KEPT");
         let per_minute = quota(reader, "RELAY_GOOGLE_QUOTA_PER_MINUTE");
         let per_day = quota(reader, "RELAY_GOOGLE_QUOTA_PER_DAY");
         let pace = Self {
@@ -73,6 +79,7 @@ impl PaceConfig {
             probe_interval: probe_interval?,
             shutdown_deadline: shutdown_deadline?,
             directory_interval: directory_interval?,
+            clicks_kept: clicks_kept?,
             google_quota: QuotaConfig {
                 per_minute: per_minute?,
                 per_day: per_day?,
@@ -86,6 +93,9 @@ impl PaceConfig {
         // A lease must outlast a request that times out and is sent once more.
         if self.lease <= self.http_timeout.saturating_mul(2) {
             reader.wrong("RELAY_LEASE", "must be more than twice RELAY_HTTP_TIMEOUT");
+        }
+        if self.clicks_kept > CLICKS_KEPT_MAX {
+            reader.wrong("RELAY_CLICKS_KEPT", "must not be longer than ten years");
         }
         if self.retry_cap < self.retry_base {
             reader.wrong("RELAY_RETRY_CAP", "must not be shorter than RELAY_RETRY_BASE");

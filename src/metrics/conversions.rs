@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
-use super::google;
+use super::{clicks, google};
 use crate::domain::{Cause, Platform, State};
 
 /// Events and webhooks taken from the inbound queues, by `source`.
@@ -63,7 +63,7 @@ const ROLES: [&str; 4] = ["router", "sender", "keeper", "receipts"];
 /// The inbound queues.
 const SOURCES: [&str; 2] = ["events", "webhooks"];
 /// Why a dispatch is taken out of the ledger.
-const REASONS: [&str; 4] = ["due", "pause_ended", "silent", "probe"];
+const REASONS: [&str; 5] = ["due", "pause_ended", "silent", "probe", "click_awaited"];
 /// What a pause can hold back.
 const SCOPES: [&str; 4] = ["login", "account", "quota", "platform"];
 
@@ -127,7 +127,10 @@ const ATTEMPT_CAUSES: [(&str, &[Cause]); 7] = [
 
 /// What the router may decide with a cause: the pairs of `state` and `cause` that stand at zero from the start, beside `queued`.
 const DECISIONS: [(State, &[Cause]); 3] = [
-    (State::Waiting, &[Cause::ClickTooRecent, Cause::Scheduled]),
+    (
+        State::Waiting,
+        &[Cause::WaitingForClick, Cause::ClickTooRecent, Cause::Scheduled],
+    ),
     (
         State::NotSent,
         &[
@@ -208,6 +211,7 @@ pub fn describe() {
         "Statements that Postgres did not take and that are tried again"
     );
     google::describe();
+    clicks::describe();
     touch();
 }
 

@@ -1,5 +1,6 @@
 //! The names of all metrics, one file a concern.
 
 pub mod broker;
+pub mod clicks;
 pub mod conversions;
 pub mod google;

@@ -7,6 +7,7 @@ pub mod decide;
 pub mod directory;
 pub mod keeper;
 pub mod messages;
+pub mod plan;
 mod quota;
 pub mod receipts;
 pub mod recorder;

@@ -2,7 +2,9 @@
 
 mod applying;
 pub mod audit;
+pub mod awaiting;
 pub mod checkup;
+pub mod clicks;
 pub mod directory;
 pub mod keeping;
 pub mod migrations;

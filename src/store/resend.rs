@@ -35,6 +35,8 @@ pub type Place = (DateTime<Utc>, Uuid);
 pub struct KeptEvent {
     /// What is kept of it.
     pub record: EventRecord,
+    /// The digests of the person's identities.
+    pub identities: Vec<Uuid>,
     /// How it stands at each ad account that it has a row for.
     pub standing: Vec<Standing>,
     /// Where the page after it begins.
@@ -63,14 +65,14 @@ pub struct Standing {
 pub struct Renewal {
     /// Which event.
     pub event: EventKey,
-    /// What was decided: queued, or waiting.
+    /// What was decided.
     pub decision: NewDispatch,
     /// How it stood; `None`: there was no row.
     pub stood: Option<DateTime<Utc>>,
 }
 
 const PAGE: &str = "
-SELECT event.key, event.received_at, event.body::text AS body, dispatch.account_id, dispatch.destination, dispatch.state, dispatch.cause,
+SELECT event.key, event.received_at, event.body::text AS body, event.identities, dispatch.account_id, dispatch.destination, dispatch.state, dispatch.cause,
        dispatch.first_ambiguous_at IS NOT NULL AS is_ambiguous, dispatch.updated_at
 FROM (SELECT * FROM events
       WHERE (received_at, key) > ($1, $2) AND received_at < $3 AND ($4::text IS NULL OR client_id = $4)
@@ -83,18 +85,19 @@ ORDER BY event.received_at, event.key, dispatch.account_id";
 const RENEW: &str = "
 WITH wanted AS (
     SELECT *, CASE state WHEN 'queued' THEN now() ELSE first_due END AS due,
-           CASE state WHEN 'queued' THEN now() + interval '1 minute' ELSE first_due END AS attend_at
+           CASE state WHEN 'queued' THEN now() + interval '1 minute' WHEN 'failed' THEN now() ELSE first_due END AS attend_at
     FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::text[],
-                $10::timestamptz[])
-      AS wanted(event_key, account_id, platform, destination, state, cause, first_due, deadline, click, stood)
+                $10::timestamptz[], $11::text[])
+      AS wanted(event_key, account_id, platform, destination, state, cause, first_due, deadline, click, stood, detail)
 ), renewed AS (
     UPDATE dispatches dispatch
-    SET destination = wanted.destination, state = wanted.state, cause = wanted.cause, detail = NULL, due = wanted.due,
-        deadline = wanted.deadline, attend_at = wanted.attend_at, lease = NULL, deferrals = 0, republished = 0, first_ambiguous_at = NULL,
+    SET destination = wanted.destination, state = wanted.state, cause = wanted.cause, detail = wanted.detail, due = wanted.due,
+        dead_count = dispatch.dead_count + (wanted.state = 'failed')::integer, deadline = wanted.deadline, attend_at = wanted.attend_at, lease = NULL, deferrals = 0, republished = 0, first_ambiguous_at = NULL,
         probe = false, receipt = NULL, click = wanted.click::json, updated_at = now()
     FROM wanted
     WHERE dispatch.event_key = wanted.event_key AND dispatch.account_id = wanted.account_id AND dispatch.updated_at = wanted.stood
-      AND dispatch.state IN ('not_sent', 'failed', 'sent', 'confirmed')
+      AND (dispatch.state IN ('not_sent', 'failed', 'sent', 'confirmed')
+           OR dispatch.state = 'waiting' AND dispatch.cause = 'waiting_for_click')
     RETURNING dispatch.event_key, dispatch.account_id, dispatch.deadline
 ), added AS (
     INSERT INTO dispatches (event_key, account_id, platform, destination, state, cause, due, deadline, attend_at, click)
@@ -135,6 +138,7 @@ impl Store {
             if events.last().is_none_or(|last| last.place != place) {
                 events.push(KeptEvent {
                     record: Columns { table: "events", row }.parse("body", |text| serde_json::from_str(text).ok())?,
+                    identities: Columns { table: "events", row }.get("identities")?,
                     standing: Vec::new(),
                     place,
                 });
@@ -170,6 +174,7 @@ impl Store {
                     &column!(renewal => renewal.decision.deadline),
                     &column!(renewal => renewal.decision.click.as_ref().map(json_text)),
                     &column!(renewal => renewal.stood),
+                    &column!(renewal => renewal.decision.detail.as_deref()),
                 ],
             )
             .await?;

@@ -33,17 +33,17 @@ pub struct Malformed {
 }
 
 impl Malformed {
+    /// A fault of the whole message.
+    pub fn of(cause: Cause) -> Self {
+        Self { cause, field: None }
+    }
+
     /// A fault of a field.
     pub(in crate::wire) fn new(cause: Cause, field: &str) -> Self {
         Self {
             cause,
             field: Some(field.to_owned()),
         }
-    }
-
-    /// A fault of the message as a whole.
-    pub(in crate::wire) fn whole(cause: Cause) -> Self {
-        Self { cause, field: None }
     }
 }
 

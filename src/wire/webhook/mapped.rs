@@ -32,7 +32,7 @@ pub fn read(
 ) -> Reading {
     let payload = match json(body) {
         Ok(payload) => payload,
-        Err(fault) => return Reading::failed(fault),
+        Err(fault) => return Reading::from(fault),
     };
     let mapper = Mapper {
         mapping,

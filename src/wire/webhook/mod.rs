@@ -23,6 +23,27 @@ pub struct Reading {
     pub ignored: usize,
 }
 
+impl From<Malformed> for Reading {
+    fn from(Malformed { cause, field }: Malformed) -> Self {
+        Self::failed(cause, field)
+    }
+}
+
+impl Reading {
+    /// Nothing but a fault.
+    pub fn failed(cause: Cause, field: Option<String>) -> Self {
+        Self {
+            fault: Some(Malformed { cause, field }),
+            ..Self::default()
+        }
+    }
+
+    /// Notes a fault; the first one counts.
+    fn note(&mut self, fault: Malformed) {
+        self.fault.get_or_insert(fault);
+    }
+}
+
 /// A click of a person, in plain text: raw side only.
 #[derive(Debug)]
 pub struct PersonClick {
@@ -34,25 +55,10 @@ pub struct PersonClick {
     pub click: Click,
 }
 
-impl Reading {
-    /// A reading of which nothing could be read.
-    fn failed(fault: Malformed) -> Self {
-        Self {
-            fault: Some(fault),
-            ..Self::default()
-        }
-    }
-
-    /// Notes a fault; the first one counts.
-    fn note(&mut self, fault: Malformed) {
-        self.fault.get_or_insert(fault);
-    }
-}
-
 /// A body as JSON. What the parser says of it is thrown away, since it may quote it.
 fn json(body: &[u8]) -> Result<serde_json::Value, Malformed> {
     if body.len() > WEBHOOK_BYTES_MAX {
-        return Err(Malformed::whole(Cause::TooLarge));
+        return Err(Malformed::of(Cause::TooLarge));
     }
-    serde_json::from_slice(body).map_err(|_| Malformed::whole(Cause::MalformedJson))
+    serde_json::from_slice(body).map_err(|_| Malformed::of(Cause::MalformedJson))
 }

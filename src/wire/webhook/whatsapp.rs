@@ -36,15 +36,15 @@ pub fn read(
 ) -> Reading {
     let payload = match json(body) {
         Ok(payload) => payload,
-        Err(fault) => return Reading::failed(fault),
+        Err(fault) => return Reading::from(fault),
     };
     let mut reading = Reading::default();
     let top = Node::top(&payload);
     if !payload.is_object() {
-        return Reading::failed(Malformed::new(Cause::WrongType, "the whole message"));
+        return Reading::from(Malformed::new(Cause::WrongType, "the whole message"));
     }
     if top.get("entry").is_none() {
-        return Reading::failed(Malformed::new(Cause::MissingField, "entry"));
+        return Reading::from(Malformed::new(Cause::MissingField, "entry"));
     }
     for node in top.items("entry", &mut reading) {
         let whose = Whose {

@@ -21,6 +21,9 @@ use crate::{
     wire::event::{Envelope, Malformed, parse},
 };
 
+/// The most items of one payload, so that none keeps the router busy for long.
+const ITEMS_MAX: usize = 10_000;
+
 /// Reads a payload by a mapping. What it tells belongs to `client`, or else to the client that the mapping finds in it. `headers` gives the
 /// message's headers by their names in lower case.
 pub fn read(
@@ -44,8 +47,12 @@ pub fn read(
         client,
         now,
     };
+    let items = mapper.items();
+    if items.len() > ITEMS_MAX {
+        return Reading::failed(Cause::TooLarge, mapping.each.clone());
+    }
     let mut reading = Reading::default();
-    for item in mapper.items() {
+    for item in items {
         match mapper.event(&item) {
             Ok(Some(event)) => reading.events.push(event),
             Ok(None) => reading.ignored += 1,

@@ -2,8 +2,10 @@
 
 pub mod builtin;
 pub mod mapped;
+mod payload;
 pub mod whatsapp;
 
+pub use self::payload::Payload;
 use super::event::Malformed;
 use crate::domain::{Cause, Click, ClientId, event::Event, person::Person};
 

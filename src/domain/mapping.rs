@@ -1,5 +1,7 @@
 //! Mappings: how payloads of other systems become funnel events. Plain data; `wire::webhook` carries them out.
 
+mod notation;
+
 use std::{collections::BTreeMap, ops::Not};
 
 use serde::{Deserialize, Serialize};

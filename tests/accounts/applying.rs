@@ -78,8 +78,11 @@ async fn webhooks_mappings_and_inputs_come_back_as_they_were_written() {
 async fn mappings_and_inputs_go_only_when_they_are_pruned_and_come_back() {
     let schema = Schema::create().await;
     applied(&schema, EXAMPLE, Pruning::Keep).await;
-    let (without, _) = EXAMPLE.split_once("[mapping.crm]").expect("the example has a mapping");
-    let without = without.replace("mapping = \"crm\" ", "mapping = \"generic\" ");
+    let (before, after) = EXAMPLE.split_once("[mapping.crm]").expect("the example has a mapping");
+    let (_, after) = after.split_once("[client.bistro]").expect("a client comes after it");
+    let (after, _) = after.split_once("[input.crm]").expect("the example has an input");
+    let before = before.replace("mapping = \"crm\"", "mapping = \"generic\"");
+    let without = format!("{before}[client.bistro]{after}");
 
     let kept = applied(&schema, &without, Pruning::Keep).await;
     let pruned = applied(&schema, &without, Pruning::Remove).await;

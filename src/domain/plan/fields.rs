@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::Change;
@@ -112,30 +111,29 @@ fn of_client(client: &Client) -> Texts {
     all
 }
 
-/// A line for each field that a mapping fills, in the notation of JSON.
+/// A line for each field that a mapping fills.
 fn of_mapping(mapping: &Mapping) -> Texts {
-    let mut all = texts([("each", mapping.each.as_ref().map(|each| format!("\"{each}\"")))]);
-    all.extend(mapping.client.iter().map(|client| ("client".to_owned(), json(client))));
+    let mut all = texts([
+        ("client", mapping.client.as_ref().map(ToString::to_string)),
+        ("each", mapping.each.as_ref().map(|each| format!("\"{each}\""))),
+    ]);
     for (index, event) in mapping.events.iter().enumerate() {
         let place = format!("event[{index}]");
         if !event.when.is_empty() {
-            all.insert(format!("{place}.when"), json(&event.when));
+            let conditions: Vec<String> = event.when.iter().map(ToString::to_string).collect();
+            all.insert(format!("{place}.when"), format!("[{}]", conditions.join(", ")));
         }
         for (path, field) in &event.fields {
-            all.insert(format!("{place}.{path}"), json(field));
+            all.insert(format!("{place}.{path}"), field.to_string());
         }
         all.extend(
             event
                 .contents
                 .iter()
-                .map(|contents| (format!("{place}.contents"), json(contents))),
+                .map(|contents| (format!("{place}.contents"), contents.to_string())),
         );
     }
     all
-}
-
-fn json(part: &impl Serialize) -> String {
-    serde_json::to_string(part).expect("mappings have only text keys")
 }
 
 fn of_input(input: &Input) -> Texts {

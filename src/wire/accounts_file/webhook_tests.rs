@@ -296,6 +296,28 @@ fn a_mapping_or_input_that_is_defined_twice_is_a_mistake() {
     );
 }
 
+#[test]
+fn what_a_plan_shows_of_a_rule_can_be_read_as_a_rule() {
+    use crate::wire::webhook::builtin::{NAMES, builtin};
+
+    for name in NAMES {
+        let mapping = builtin(name).unwrap();
+        for event in &mapping.events {
+            let when: Vec<String> = event.when.iter().map(ToString::to_string).collect();
+            let mut text = format!(
+                "[[mapping.x.event]]\nwhen = [{}]\n[mapping.x.event.fields]\n",
+                when.join(", ")
+            );
+            for (path, rule) in &event.fields {
+                text.push_str(&format!("'{path}' = {rule}\n"));
+            }
+            text.extend(event.contents.iter().map(|contents| format!("contents = {contents}\n")));
+
+            assert_eq!(read(&text).mappings["x"].events, [event.clone()], "{text}");
+        }
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_mapping_makes_the_reader_panic(text in "(\\[\\[?(mapping|input)(\\.[a-z]{1,3}){0,2}(\\.event)?\\]?\\]\n|(when|fields|each|event_id|value|contents) = ('/[a-z~]{0,3}'|\\[\\]|\\{\\}|\\[1\\]|\\[\\{ pointer = '/a', is = 1.5 \\}\\]|\\{ first = \\['/a'\\], as = 'date_time' \\})\n){0,8}") {

@@ -9,7 +9,7 @@ use std::{io::Write, path::PathBuf};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
-use super::{ConsoleError, Exit, files, table::table};
+use super::{ConsoleError, Exit, files, table::table, words::count};
 use crate::{
     domain::{
         ClientId, Directory,
@@ -153,9 +153,9 @@ async fn check(
             for (name, mapping) in directory.mappings() {
                 writeln!(out, "mapping {name}: {}", outline(mapping))?;
             }
-            let count = directory.mappings().count();
-            let inputs = directory.inputs().len();
-            writeln!(out, "{count} mappings and {inputs} inputs are well written.")?;
+            let mappings = counted(directory.mappings().count(), "mapping");
+            let inputs = counted(directory.inputs().len(), "input");
+            writeln!(out, "No mistakes in {mappings} and {inputs}.")?;
             Ok(Exit::Success)
         }
     }
@@ -216,6 +216,10 @@ fn show(name: &str, out: &mut impl Write) -> Result<Exit, ConsoleError> {
     let text = builtin::text(name).ok_or_else(|| unknown(name, &Directory::default()))?;
     write!(out, "{text}")?;
     Ok(Exit::Success)
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    count(i64::try_from(number).unwrap_or(i64::MAX), noun)
 }
 
 /// What a mapping makes: `Purchase, Lead`.

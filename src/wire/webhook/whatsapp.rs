@@ -2,6 +2,8 @@
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages>
 
 mod automatic;
+#[cfg(test)]
+mod automatic_tests;
 mod node;
 mod sender;
 #[cfg(test)]

@@ -47,7 +47,7 @@ async fn good_mappings_of_a_file_are_named_with_what_they_make() {
     assert_eq!(exit, Exit::Success);
     insta::assert_snapshot!(said, @r"
     mapping crm: Purchase
-    1 mappings and 0 inputs are well written.
+    No mistakes in 1 mapping and 0 inputs.
     ");
 }
 

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{click_id, node::Node};
 use crate::{
@@ -69,7 +69,7 @@ pub(super) fn event(
 /// WhatsApp gives the price times 1000, whatever the currency.
 fn price(custom: &Node<'_>) -> Result<Option<Decimal>, Malformed> {
     let wrong = || Malformed::new(Cause::WrongType, &custom.path_of("value"));
-    let Some(value) = custom.get("value").filter(|value| **value != Value::from("")) else {
+    let Some(value) = custom.get("value").filter(|value| value.as_str() != Some("")) else {
         return Ok(None);
     };
     let Amount(thousandths) = serde_json::from_value(value.clone()).map_err(|_| wrong())?;

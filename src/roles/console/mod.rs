@@ -16,6 +16,7 @@ mod footnotes;
 mod holding;
 mod lines;
 pub mod logins;
+pub mod mappings;
 mod mask;
 mod moment;
 pub mod pause;

@@ -26,3 +26,4 @@ mod shutdown;
 mod support;
 mod transports;
 mod trials;
+mod webhooks;

@@ -1,5 +1,7 @@
 //! Webhooks: what WhatsApp and other systems tell, read into clicks and funnel events. Pure.
 
+pub mod signature;
+
 use super::event::Malformed;
 use crate::domain::{Click, ClientId, event::Event, person::Person};
 

@@ -13,7 +13,7 @@ use crate::{
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
     roles::console::{
-        accounts, audit, classify, dead, explain, logins,
+        accounts, audit, classify, dead, explain, keys, logins,
         pause::{PauseArgs, ResumeArgs},
         publish, resend,
     },
@@ -52,6 +52,9 @@ enum Command {
     /// Credentials: list them with what they hold back, check, pause, resume, seal
     #[command(subcommand)]
     Logins(logins::Command),
+    /// Keys by which clients' systems speak to the gateway: create, list, revoke
+    #[command(subcommand)]
+    Keys(keys::Args),
     /// Hold back a login, an ad account, a quota or a platform; nothing is lost
     Pause(PauseArgs),
     /// End a pause, whoever made it
@@ -108,6 +111,7 @@ impl Cli {
             Command::Accounts(accounts::Command::Check(args)) => console::check_accounts(&args).await,
             Command::Logins(logins::Command::Keep(args)) => directory::logins(args).await,
             Command::Logins(logins::Command::Check(args)) => console::check_logins(&args).await,
+            Command::Keys(args) => directory::keys(args).await,
             Command::Pause(args) => directory::pause(args).await,
             Command::Resume(args) => directory::resume(args).await,
             Command::Schemas => schemas(),

@@ -30,9 +30,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the workers: all roles and platforms in one process, or those named
+    /// Run the workers: all roles but the gateway, and all platforms, in one process, or those named
     Run {
-        /// A role to take; may be repeated (default: all)
+        /// A role to take; may be repeated (default: all but gateway)
         #[arg(long, value_enum)]
         role: Vec<Role>,
         /// A platform to send to; may be repeated (default: all)
@@ -96,8 +96,7 @@ impl Cli {
             Command::Run { role, platform } => {
                 let config = Config::from_env(&ProcessEnvironment).map_err(|errors| BadConfig(errors.to_string()))?;
                 telemetry::start_log(&config.log).map_err(|error| BadConfig(error.to_string()))?;
-                let all_roles = [Role::Router, Role::Sender, Role::Keeper, Role::Receipts];
-                let roles = if role.is_empty() { all_roles.to_vec() } else { role };
+                let roles = if role.is_empty() { Role::USUAL.to_vec() } else { role };
                 let platforms = if platform.is_empty() {
                     Platform::ALL.to_vec()
                 } else {

@@ -2,4 +2,5 @@
 
 pub mod broker;
 pub mod conversions;
+pub mod gateway;
 pub mod google;

@@ -5,4 +5,5 @@ pub mod dispatch;
 pub mod event;
 pub mod fields;
 pub mod schema;
+pub mod submission;
 pub mod webhook;

@@ -6,6 +6,7 @@ mod ambiguous;
 mod bugs;
 mod crashes;
 mod fuzz;
+mod gateway;
 mod isolation;
 mod meta;
 mod metrics;

@@ -49,8 +49,10 @@ pub(super) async fn explain(args: &explain::Args) -> anyhow::Result<ExitCode> {
         Some(database) => Some(worker::migrated_store(database).await?),
         None => None,
     };
+    let keys = search_keys();
     let tools = explain::Tools {
         store: store.as_ref(),
+        keys: keys.as_ref(),
         endpoints: &worker::endpoints(&platforms),
         now: Utc::now(),
     };

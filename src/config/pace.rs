@@ -29,6 +29,8 @@ pub struct PaceConfig {
     pub shutdown_deadline: Duration,
     /// `RELAY_DIRECTORY_INTERVAL`
     pub directory_interval: Duration,
+    /// `RELAY_CLICKS_KEPT`: how long a click is remembered.
+    pub clicks_kept: Duration,
     /// Google's quota.
     pub google_quota: QuotaConfig,
 }
@@ -59,6 +61,7 @@ impl PaceConfig {
         let probe_interval = reader.duration("RELAY_PROBE_INTERVAL");
         let shutdown_deadline = reader.duration("RELAY_SHUTDOWN_DEADLINE");
         let directory_interval = reader.duration("RELAY_DIRECTORY_INTERVAL");
+        let clicks_kept = reader.duration("RELAY_CLICKS_KEPT");
         let per_minute = quota(reader, "RELAY_GOOGLE_QUOTA_PER_MINUTE");
         let per_day = quota(reader, "RELAY_GOOGLE_QUOTA_PER_DAY");
         let pace = Self {
@@ -73,6 +76,7 @@ impl PaceConfig {
             probe_interval: probe_interval?,
             shutdown_deadline: shutdown_deadline?,
             directory_interval: directory_interval?,
+            clicks_kept: clicks_kept?,
             google_quota: QuotaConfig {
                 per_minute: per_minute?,
                 per_day: per_day?,

@@ -204,6 +204,11 @@ pub const VARIABLES: &[Variable] = &[
         "1s",
         "how often a worker looks for changed clients, ad accounts and logins",
     ),
+    set(
+        "RELAY_CLICKS_KEPT",
+        "90d",
+        "how long an ad click is remembered for the people who clicked",
+    ),
 ];
 
 /// Says whether a variable in the relay's space is set by others and no mistake: by our scripts and tests, or by Kubernetes beside a

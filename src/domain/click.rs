@@ -1,6 +1,6 @@
 //! Clicks: a click ID, its platform, and when it was first seen.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,34 @@ pub enum ClickKind {
     Ttclid,
 }
 
+/// The text names no kind of click ID.
+#[derive(Debug, thiserror::Error)]
+#[error("no click ID of this name")]
+pub struct UnknownClickKind;
+
+impl FromStr for ClickKind {
+    type Err = UnknownClickKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownClickKind> {
+        ClickKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .ok_or(UnknownClickKind)
+    }
+}
+
 impl ClickKind {
+    /// All of them.
+    pub const ALL: [ClickKind; 7] = [
+        ClickKind::Fbc,
+        ClickKind::Fbclid,
+        ClickKind::CtwaClid,
+        ClickKind::Gclid,
+        ClickKind::Gbraid,
+        ClickKind::Wbraid,
+        ClickKind::Ttclid,
+    ];
+
     /// The platform that gives out click IDs of this kind.
     pub const fn platform(self) -> Platform {
         match self {

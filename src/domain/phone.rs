@@ -21,6 +21,29 @@ pub fn canonical(number: &str, country: Option<&str>) -> Option<String> {
         .then(|| parsed.format_as(PhoneNumberFormat::E164).into_owned())
 }
 
+/// Gives one form for all numbers by which the same telephone is known, for comparing and for nothing else: what is sent or dialled is
+/// [`canonical`].
+///
+/// Brazil put a 9 before its mobile numbers, and Mexico dropped a 1; WhatsApp still knows people by the number that they registered with.
+pub fn matching(number: &str, country: Option<&str>) -> Option<String> {
+    let number = canonical(number, country).or_else(|| former_mexican(number))?;
+    if let Some(national) = number.strip_prefix("+55")
+        && national.len() == 10
+        && matches!(national.as_bytes()[2], b'6'..=b'9')
+    {
+        let (area, subscriber) = national.split_at(2);
+        return Some(format!("+55{area}9{subscriber}"));
+    }
+    Some(number)
+}
+
+/// A Mexican mobile number of before 2019, with the 1 that libphonenumber does not know any more.
+fn former_mexican(number: &str) -> Option<String> {
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let national = digits.strip_prefix("521").filter(|national| national.len() == 10)?;
+    canonical(&format!("+52{national}"), None).filter(|_| number.trim().starts_with('+'))
+}
+
 /// Says whether a text is a country (ISO 3166 alpha-2, upper case) whose phone numbers are known.
 pub fn is_country(code: &str) -> bool {
     code.parse::<Region>()
@@ -77,6 +100,27 @@ mod tests {
         assert_eq!(canonical("(650) 555-1212", None), None);
         assert_eq!(canonical("2133734253", None), None);
         assert_eq!(canonical("(650) 555-1212", Some("US")).as_deref(), Some("+16505551212"));
+    }
+
+    #[test]
+    fn one_telephone_is_found_by_its_old_and_its_new_number() {
+        for (old, new) in [
+            ("+55 11 8765-4321", "+55 11 98765-4321"),
+            ("551187654321", "+5511987654321"),
+            ("+52 1 55 1234 5678", "+52 55 1234 5678"),
+        ] {
+            let old = old
+                .strip_prefix("55")
+                .map_or(old.to_owned(), |rest| format!("+55{rest}"));
+            assert_eq!(matching(&old, None), matching(new, None), "{old}");
+        }
+        // A landline of Brazil has eight digits and always had.
+        assert_eq!(matching("+55 11 3071-2345", None).as_deref(), Some("+551130712345"));
+        assert_eq!(
+            matching("(11) 8765-4321", Some("BR")).as_deref(),
+            Some("+5511987654321")
+        );
+        assert_eq!(canonical("+55 11 8765-4321", None).as_deref(), Some("+551187654321"));
     }
 
     #[test]

@@ -16,6 +16,15 @@ use super::{
 #[derive(Clone)]
 pub struct SearchKeys(Vec<Vec<u8>>);
 
+/// The digests of a person's identities, each list in order.
+#[derive(Clone, Debug, Default)]
+pub struct Digests {
+    /// Those that are stored: of every identity, under the current key.
+    pub stored: Vec<Uuid>,
+    /// Those under which something may be stored: under every key, and of phone numbers also in the other form in which they come hashed.
+    pub sought: Vec<Uuid>,
+}
+
 /// There is no key, or one is too short to keep anything secret.
 #[derive(Debug, thiserror::Error)]
 #[error("identity keys must be at least 16 bytes, and there must be one")]
@@ -41,28 +50,32 @@ impl SearchKeys {
         if valid { Ok(Self(keys)) } else { Err(InvalidKey) }
     }
 
-    /// The digests of all identities of a person, under the current key; `country` serves phone numbers without a country code.
-    pub fn digests(&self, person: &Person, country: Option<&str>) -> Vec<Uuid> {
-        let emails = person.emails.iter().map(|email| (IdentityKind::Email, email));
-        let phones = person.phones.iter().map(|phone| (IdentityKind::Phone, phone));
-        let external = person.external_ids.iter().map(|id| (IdentityKind::ExternalId, id));
-        let mut digests: Vec<Uuid> = emails
-            .chain(phones)
-            .chain(external)
-            .filter_map(|(kind, value)| Some(self.digest(0, kind, &canonical(kind, value.expose(), country)?)))
-            .collect();
-        digests.sort_unstable();
-        digests.dedup();
+    /// The digests of a person; `country` serves phone numbers without a country code.
+    pub fn digests(&self, person: &Person, country: Option<&str>) -> Digests {
+        let mut digests = Digests::default();
+        for (kind, value) in identities(person) {
+            let Some(forms) = forms(kind, value, country) else {
+                continue;
+            };
+            digests.stored.push(self.digest(0, kind, &forms.stored));
+            digests.sought.extend(self.under_every_key(kind, forms));
+        }
+        for list in [&mut digests.stored, &mut digests.sought] {
+            list.sort_unstable();
+            list.dedup();
+        }
         digests
     }
 
-    /// The digests under every key of an identity that someone searches for.
+    /// The digests under which an identity may be stored that someone searches for.
     pub fn search(&self, kind: IdentityKind, value: &str, country: Option<&str>) -> Vec<Uuid> {
-        let Some(canonical) = canonical(kind, value, country) else {
-            return Vec::new();
-        };
-        (0..self.0.len())
-            .map(|key| self.digest(key, kind, &canonical))
+        forms(kind, value, country).map_or(Vec::new(), |forms| self.under_every_key(kind, forms))
+    }
+
+    fn under_every_key(&self, kind: IdentityKind, forms: Forms) -> Vec<Uuid> {
+        let forms = [Some(forms.stored), forms.elsewhere].into_iter().flatten();
+        forms
+            .flat_map(|form| (0..self.0.len()).map(move |key| self.digest(key, kind, &form)))
             .collect()
     }
 
@@ -88,16 +101,54 @@ impl fmt::Debug for SearchKeys {
     }
 }
 
-/// One form for all spellings; of an e-mail address and an external ID it is the hash, for they may come hashed.
-fn canonical(kind: IdentityKind, value: &str, country: Option<&str>) -> Option<String> {
-    let value = value.trim();
-    match kind {
-        IdentityKind::Email | IdentityKind::ExternalId => {
-            already_hashed(value).or_else(|| (!value.is_empty()).then(|| sha256_hex(&value.to_lowercase())))
+fn identities(person: &Person) -> impl Iterator<Item = (IdentityKind, &str)> {
+    let all = [
+        (IdentityKind::Email, &person.emails),
+        (IdentityKind::Phone, &person.phones),
+        (IdentityKind::ExternalId, &person.external_ids),
+        (IdentityKind::WhatsappUser, &person.whatsapp_users),
+    ];
+    all.into_iter()
+        .flat_map(|(kind, values)| values.iter().map(move |value| (kind, value.expose())))
+}
+
+/// One form for all spellings of an identity.
+struct Forms {
+    /// The hash that it may come as, for phone numbers in Meta's form, digits alone; a WhatsApp user's ID as it is.
+    stored: String,
+    /// The hash as which the same phone number comes where it was hashed for Google or TikTok, with its plus.
+    elsewhere: Option<String>,
+}
+
+impl Forms {
+    fn single(stored: String) -> Self {
+        Self {
+            stored,
+            elsewhere: None,
         }
-        IdentityKind::Phone => already_hashed(value).or_else(|| phone::canonical(value, country)),
-        // An opaque ID in its own case.
-        IdentityKind::WhatsappUser => (!value.is_empty()).then(|| value.to_owned()),
+    }
+}
+
+fn forms(kind: IdentityKind, value: &str, country: Option<&str>) -> Option<Forms> {
+    let value = value.trim();
+    if value.is_empty() {
+        return None;
+    }
+    if kind == IdentityKind::WhatsappUser {
+        return Some(Forms::single(value.to_owned()));
+    }
+    if let Some(hashed) = already_hashed(value) {
+        return Some(Forms::single(hashed));
+    }
+    match kind {
+        IdentityKind::Phone => {
+            let number = phone::matching(value, country)?;
+            Some(Forms {
+                stored: sha256_hex(number.trim_start_matches('+')),
+                elsewhere: Some(sha256_hex(&number)),
+            })
+        }
+        _ => Some(Forms::single(sha256_hex(&value.to_lowercase()))),
     }
 }
 
@@ -118,7 +169,7 @@ mod tests {
             ..Person::default()
         };
 
-        let stored = keys().digests(&person, Some("US"));
+        let stored = keys().digests(&person, Some("US")).stored;
 
         for (kind, value) in [
             (IdentityKind::Email, "jane@example.com".to_owned()),
@@ -126,9 +177,48 @@ mod tests {
             (IdentityKind::Phone, "+1 650 555 1212".to_owned()),
         ] {
             let found = keys().search(kind, &value, None);
-            assert_eq!(found.len(), 2);
             assert!(stored.contains(&found[0]), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_phone_number_that_comes_hashed_finds_the_plain_one_and_the_other_way_round() {
+        let person = |phone: &str| Person {
+            phones: vec![Personal::new(phone)],
+            ..Person::default()
+        };
+        let plain = person("+55 11 98765-4321");
+
+        let of_meta = person(&sha256_hex("5511987654321"));
+        let of_google = person(&sha256_hex("+5511987654321"));
+
+        let finds = |one: &Person, other: &Person| {
+            let stored = keys().digests(other, None).stored;
+            keys()
+                .digests(one, None)
+                .sought
+                .iter()
+                .any(|digest| stored.contains(digest))
+        };
+        assert!(finds(&of_meta, &plain) && finds(&plain, &of_meta));
+        assert!(finds(&plain, &of_google));
+        assert!(finds(&person("+55 11 8765-4321"), &plain));
+        assert!(!finds(&person("+55 11 98765-4322"), &plain));
+    }
+
+    #[test]
+    fn what_was_stored_under_a_former_key_is_still_found() {
+        let former = SearchKeys::new(vec![b"former key 01234".to_vec()]).unwrap();
+        let person = Person {
+            whatsapp_users: vec![Personal::new("US.13491208655302741918")],
+            ..Person::default()
+        };
+
+        let digests = keys().digests(&person, None);
+
+        let are_sought = |stored: &[Uuid]| stored.iter().all(|digest| digests.sought.contains(digest));
+        assert!(are_sought(&former.digests(&person, None).stored) && are_sought(&digests.stored));
+        assert_ne!(former.digests(&person, None).stored, digests.stored);
     }
 
     #[test]

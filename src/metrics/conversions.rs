@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
-use super::google;
+use super::{clicks, google};
 use crate::domain::{Cause, Platform, State};
 
 /// Events and webhooks taken from the inbound queues, by `source`.
@@ -127,7 +127,10 @@ const ATTEMPT_CAUSES: [(&str, &[Cause]); 7] = [
 
 /// What the router may decide with a cause: the pairs of `state` and `cause` that stand at zero from the start, beside `queued`.
 const DECISIONS: [(State, &[Cause]); 3] = [
-    (State::Waiting, &[Cause::ClickTooRecent, Cause::Scheduled]),
+    (
+        State::Waiting,
+        &[Cause::WaitingForClick, Cause::ClickTooRecent, Cause::Scheduled],
+    ),
     (
         State::NotSent,
         &[
@@ -208,6 +211,7 @@ pub fn describe() {
         "Statements that Postgres did not take and that are tried again"
     );
     google::describe();
+    clicks::describe();
     touch();
 }
 

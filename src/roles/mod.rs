@@ -8,6 +8,7 @@ pub mod directory;
 pub mod gateway;
 pub mod keeper;
 pub mod messages;
+pub mod plan;
 mod quota;
 pub mod receipts;
 pub mod recorder;

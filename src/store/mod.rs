@@ -4,6 +4,7 @@ pub mod api_keys;
 mod applying;
 pub mod audit;
 pub mod checkup;
+pub mod clicks;
 pub mod directory;
 pub mod keeping;
 pub mod migrations;

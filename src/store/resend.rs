@@ -35,6 +35,8 @@ pub type Place = (DateTime<Utc>, Uuid);
 pub struct KeptEvent {
     /// What is kept of it.
     pub record: EventRecord,
+    /// The digests of the person's identities.
+    pub identities: Vec<Uuid>,
     /// How it stands at each ad account that it has a row for.
     pub standing: Vec<Standing>,
     /// Where the page after it begins.
@@ -70,7 +72,7 @@ pub struct Renewal {
 }
 
 const PAGE: &str = "
-SELECT event.key, event.received_at, event.body::text AS body, dispatch.account_id, dispatch.destination, dispatch.state, dispatch.cause,
+SELECT event.key, event.received_at, event.body::text AS body, event.identities, dispatch.account_id, dispatch.destination, dispatch.state, dispatch.cause,
        dispatch.first_ambiguous_at IS NOT NULL AS is_ambiguous, dispatch.updated_at
 FROM (SELECT * FROM events
       WHERE (received_at, key) > ($1, $2) AND received_at < $3 AND ($4::text IS NULL OR client_id = $4)
@@ -135,6 +137,7 @@ impl Store {
             if events.last().is_none_or(|last| last.place != place) {
                 events.push(KeptEvent {
                     record: Columns { table: "events", row }.parse("body", |text| serde_json::from_str(text).ok())?,
+                    identities: Columns { table: "events", row }.get("identities")?,
                     standing: Vec::new(),
                     place,
                 });

@@ -3,7 +3,7 @@
 use super::pool::{Store, StoreError};
 
 /// The tables whose size decides how the statements of router and senders are planned.
-const TABLES: [&str; 2] = ["events", "dispatches"];
+const TABLES: [&str; 3] = ["events", "dispatches", "clicks"];
 
 // Below twenty pages nothing matters. Autovacuum comes once a minute at best, and in a minute a new relay has stored a hundred thousand events.
 const OUTGROWN: &str = "

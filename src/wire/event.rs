@@ -33,6 +33,11 @@ pub struct Malformed {
 }
 
 impl Malformed {
+    /// A fault of the whole message.
+    pub fn of(cause: Cause) -> Self {
+        Self { cause, field: None }
+    }
+
     fn new(cause: Cause, field: &str) -> Self {
         Self {
             cause,

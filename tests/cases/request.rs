@@ -8,7 +8,7 @@ use conversion_relay::{
         Endpoints, Request, Sending, adapter,
         request::{Method, TokenHeader},
     },
-    roles::router::plan::{Plan, Recipients, plan},
+    roles::plan::{Plan, Recipients, Remembered, plan},
     store::routing::NewDispatch,
     wire::event::{Envelope, parse},
 };
@@ -70,7 +70,8 @@ fn decide(case: &Case, event: &Value) -> (Map<String, Value>, Option<Dispatch>) 
         client: Some(&case.client),
         accounts: &[Arc::clone(&case.account)],
     };
-    let planned = parse(event.to_string().as_bytes(), envelope).and_then(|event| plan(&event, recipients, case.now));
+    let planned = parse(event.to_string().as_bytes(), envelope)
+        .and_then(|event| plan(&event, recipients, &Remembered::default(), case.now));
     let planned = match planned {
         Err(malformed) => {
             let mut remark = remark("malformed", json!(malformed.cause));

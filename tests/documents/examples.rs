@@ -13,7 +13,7 @@ use conversion_relay::{
         event::{Event, Permission},
     },
     platform::adapter,
-    roles::router::plan::decide,
+    roles::plan::{Remembered, decide},
     wire::accounts_file::{SourceFile, parse},
 };
 use serde_json::Value;
@@ -228,8 +228,11 @@ fn the_router_makes_of_the_story_what_its_readme_sums_up() {
         if !first.insert(event.key()) {
             continue;
         }
-        let own = accounts.iter().filter(|account| account.client == event.client);
-        let dispatches: Vec<_> = own.map(|account| decide(&record(&event), account, now())).collect();
+        let own: Vec<_> = accounts
+            .iter()
+            .filter(|account| account.client == event.client)
+            .collect();
+        let dispatches = decide(&record(&event), &own, &Remembered::default(), now());
         for dispatch in dispatches {
             *states.entry(dispatch.state).or_default() += 1;
         }

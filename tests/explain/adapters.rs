@@ -11,7 +11,7 @@ use conversion_relay::{
         event::Event,
     },
     platform::{Endpoints, Sending, adapter},
-    roles::router::plan::{country, decide},
+    roles::plan::{Remembered, country, decide},
     wire::{
         accounts_file::{SourceFile, parse},
         event::{self, Envelope},
@@ -115,7 +115,7 @@ fn record(event: &Event, client: &Client) -> EventRecord {
 }
 
 fn request(record: &EventRecord, account: &Account, now: DateTime<Utc>) -> Option<Value> {
-    let decision = decide(record, account, now);
+    let decision = decide(record, &[account], &Remembered::default(), now).remove(0);
     if !matches!(decision.state, State::Queued | State::Waiting) {
         return None;
     }

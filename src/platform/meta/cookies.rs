@@ -2,10 +2,13 @@
 //!
 //! <https://developers.facebook.com/documentation/ads-commerce/conversions-api/parameters/fbp-and-fbc>
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::{Click, ClickKind, Dispatch};
 
 /// A cookie of the shape `fb.<subdomain index>.<creation time in ms>.<payload>`, with or without an appendix.
 struct Cookie<'a> {
+    time: &'a str,
     payload: &'a str,
 }
 
@@ -23,7 +26,12 @@ fn parse(cookie: &str) -> Option<Cookie<'_>> {
         && is_payload(payload)
         && appendix.is_none_or(is_appendix)
         && parts.next().is_none();
-    well_formed.then_some(Cookie { payload })
+    well_formed.then_some(Cookie { time, payload })
+}
+
+/// When a cookie was set, which is when its fbclid was first seen; nothing if it is no cookie.
+pub fn cookie_time(cookie: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(parse(cookie)?.time.parse().ok()?)
 }
 
 fn is_digits(text: &str) -> bool {

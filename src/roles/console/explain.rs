@@ -3,6 +3,7 @@
 mod body;
 mod export;
 mod ledger;
+mod memory;
 mod page;
 mod person;
 mod signals;
@@ -26,7 +27,10 @@ use super::{
     words::Blanks,
 };
 use crate::{
-    domain::{Account, AccountId, ClientId, Directory, desired::DesiredDirectory, directory::DirectoryParts},
+    domain::{
+        Account, AccountId, ClientId, Directory, desired::DesiredDirectory, directory::DirectoryParts,
+        search_key::SearchKeys,
+    },
     platform::Endpoints,
     store::Store,
     wire::event::{EVENT_BYTES_MAX, Malformed},
@@ -67,6 +71,8 @@ pub struct Args {
 pub struct Tools<'a> {
     /// Postgres, where [`Args::needs_database`].
     pub store: Option<&'a Store>,
+    /// The keys by which the click ledger knows people, if they are set.
+    pub keys: Option<&'a SearchKeys>,
     /// Where the platforms are.
     pub endpoints: &'a Endpoints,
     /// The time at which the command was given.
@@ -108,8 +114,8 @@ pub async fn run(args: &Args, tools: Tools<'_>, out: &mut (dyn Write + Send)) ->
     };
     match args.subject() {
         Subject::Ledger(id) => ledger::explain(&id, args, desk, tools, out).await,
-        Subject::Input(source) if args.json => stream(&source, desk, out).await,
-        Subject::Input(source) => tell(&source, desk, out).await,
+        Subject::Input(source) if args.json => stream(&source, desk, tools, out).await,
+        Subject::Input(source) => tell(&source, desk, tools, out).await,
     }
 }
 
@@ -144,23 +150,35 @@ fn of_file(desired: DesiredDirectory) -> Directory {
 }
 
 /// A line of JSON for each event, as they come.
-async fn stream(source: &Source, desk: Desk<'_>, out: &mut (dyn Write + Send)) -> Result<Exit, ConsoleError> {
+async fn stream(
+    source: &Source,
+    desk: Desk<'_>,
+    tools: Tools<'_>,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, ConsoleError> {
     if let Some(event) = small_file(source).await? {
-        return line(&event, 1, desk, out).map(|()| Exit::Success);
+        return line(&event, 1, desk, tools, out).await.map(|()| Exit::Success);
     }
     let unread = |failure| unread(source, failure);
     let mut lines = source.lines(Checking::Off).await.map_err(unread)?;
     while let Some(next) = lines.next().await.map_err(unread)? {
         match next {
-            Ok(event) => line(&event.body, lines.number(), desk, out)?,
+            Ok(event) => line(&event.body, lines.number(), desk, tools, out).await?,
             Err(refused) => export::refused(refused.number, &fault(refused), out)?,
         }
     }
     Ok(Exit::Success)
 }
 
-fn line(body: &[u8], number: u64, desk: Desk<'_>, out: &mut (dyn Write + Send)) -> Result<(), ConsoleError> {
-    match desk.explain(body) {
+async fn line(
+    body: &[u8],
+    number: u64,
+    desk: Desk<'_>,
+    tools: Tools<'_>,
+    out: &mut (dyn Write + Send),
+) -> Result<(), ConsoleError> {
+    let remembered = memory::of_event(body, desk, tools).await?;
+    match desk.explain(body, &remembered) {
         Ok(explained) => export::event(&explained, out)?,
         Err(malformed) => export::refused(number, &malformed, out)?,
     }
@@ -182,20 +200,25 @@ async fn small_file(source: &Source) -> Result<Option<Bytes>, ConsoleError> {
 }
 
 /// A page for each event.
-async fn tell(source: &Source, desk: Desk<'_>, out: &mut (dyn Write + Send)) -> Result<Exit, ConsoleError> {
+async fn tell(
+    source: &Source,
+    desk: Desk<'_>,
+    tools: Tools<'_>,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, ConsoleError> {
     let whole = source.whole().await.map_err(|failure| unread(source, failure))?;
     let is_many = !is_json(&whole)
         && whole
             .split(|byte| *byte == b'\n')
             .any(|line| line.starts_with(b"{") && is_json(line));
     if !is_many {
-        return paragraph(&whole, 1, desk, out);
+        return paragraph(&whole, 1, desk, tools, out).await;
     }
     let mut exit = Exit::Success;
     let mut lines = Source::Memory(whole).lines(Checking::Off).await?;
     while let Some(next) = lines.next().await? {
         let ended = match next {
-            Ok(event) => paragraph(&event.body, lines.number(), desk, out)?,
+            Ok(event) => paragraph(&event.body, lines.number(), desk, tools, out).await?,
             Err(refused) => misfit(refused.number, &fault(refused), out)?,
         };
         if ended == Exit::Attention {
@@ -206,8 +229,15 @@ async fn tell(source: &Source, desk: Desk<'_>, out: &mut (dyn Write + Send)) -> 
     Ok(exit)
 }
 
-fn paragraph(body: &[u8], number: u64, desk: Desk<'_>, out: &mut (dyn Write + Send)) -> Result<Exit, ConsoleError> {
-    match desk.explain(body) {
+async fn paragraph(
+    body: &[u8],
+    number: u64,
+    desk: Desk<'_>,
+    tools: Tools<'_>,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, ConsoleError> {
+    let remembered = memory::of_event(body, desk, tools).await?;
+    match desk.explain(body, &remembered) {
         Ok(explained) => {
             page::Page {
                 explained: &explained,

@@ -22,8 +22,11 @@ use super::{
 };
 use crate::{
     broker::{Broker, Publisher, topology::Topology},
-    domain::{ClientId, Directory, Dispatch, DispatchKey, Platform, State},
-    roles::messages::{Lane, dispatch_message},
+    domain::{Account, ClientId, Directory, Dispatch, DispatchKey, Platform, State},
+    roles::{
+        messages::{Lane, dispatch_message},
+        plan::{self, Remembered, decide, question, wants},
+    },
     store::resend::{KeptEvent, Renewal, ResendFilter},
 };
 
@@ -144,18 +147,25 @@ impl Run<'_> {
 
     async fn events(&mut self, events: &[KeptEvent]) -> Result<(), ConsoleError> {
         let mut renewals = Vec::new();
-        for event in events {
+        let remembered = self.remembered(events).await?;
+        for (event, remembered) in events.iter().zip(remembered) {
             self.tally.events += 1;
-            for account in self.directory.accounts_of(&event.record.client) {
+            let accounts = self.directory.accounts_of(&event.record.client);
+            let wanting: Vec<&Account> = accounts
+                .iter()
+                .map(AsRef::as_ref)
+                .filter(|account| wants(account, &event.record.name))
+                .collect();
+            // All of them, also where one is meant: who gets the credit depends on the others.
+            let mut decisions = decide(&event.record, &wanting, &remembered, self.tools.console.now)
+                .into_iter()
+                .peekable();
+            for account in accounts {
+                let decision = decisions.next_if(|decision| decision.account == account.id);
                 if !self.is_meant(&account.name, account.platform) {
                     continue;
                 }
-                let judgement = judge(
-                    event,
-                    account,
-                    self.tools.console.now,
-                    self.args.accept_duplicates.into(),
-                );
+                let judgement = judge(event, account, decision, self.args.accept_duplicates.into());
                 self.tally.note(account.id, &judgement);
                 if let Judgement::Renew(decision, stood) = judgement {
                     renewals.push(Renewal {
@@ -172,6 +182,19 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the click ledger knows of the people of these events.
+    async fn remembered(&self, events: &[KeptEvent]) -> Result<Vec<Remembered>, ConsoleError> {
+        let questions = events.iter().map(|event| {
+            let accounts = self
+                .directory
+                .accounts_of(&event.record.client)
+                .iter()
+                .map(AsRef::as_ref);
+            question((&event.record).into(), accounts, &event.identities)
+        });
+        Ok(plan::ask(&self.tools.console.store, questions.collect()).await?)
     }
 
     fn is_meant(&self, name: &str, platform: Platform) -> bool {

@@ -12,31 +12,27 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use super::{
-    Inbound, PUBLISH_PATIENCE, ack,
-    plan::{Plan, Recipients, plan},
+    Inbound, PUBLISH_PATIENCE, ack, breathe,
+    consulting::{Candidate, Consultation},
+    reading::{Contents, Reader},
 };
 use crate::{
     broker::{Delivery, HeaderValue, Outgoing, PublishFailure, Publisher, headers_for_republish, topology},
-    domain::{Cause, ClientId, Directory, EventKey, TraceParent, event::Event},
-    metrics::conversions,
+    domain::{Cause, ClientId, Directory, EventKey, State, TraceParent, event::Event},
+    metrics::{clicks, conversions},
     roles::{
         context::Context,
         directory::DirectoryUnavailable,
         messages::{Lane, dispatch_message},
+        plan::{Plan, Recipients, plan},
         trial::{self, Trial},
     },
     store::{
         StoreError,
         routing::{NewEvent, StoredEvent},
     },
-    wire::{
-        dispatch::header,
-        event::{Envelope, Malformed, parse},
-    },
+    wire::{dispatch::header, event::Malformed},
 };
-
-/// How many events are read before others have their turn.
-const EVENTS_A_BREATH: usize = 32;
 
 /// Why a batch could not be finished; all of its deliveries are handled again.
 #[derive(Debug, thiserror::Error)]
@@ -59,21 +55,14 @@ pub(super) struct Batch {
     pub(super) inbound: Inbound,
 }
 
-/// A delivery and why it cannot become an event.
-struct Rejected {
-    delivery: Delivery,
-    fault: Malformed,
-}
-
-/// What a batch comes to before anything is stored.
+/// What a batch comes to before anything is stored; numbers are places among its deliveries.
 #[derive(Default)]
 struct Sorted {
-    rejected: Vec<Rejected>,
-    /// Deliveries by the event they hold; repetitions in one batch share it.
     events: Vec<NewEvent>,
-    holding: HashMap<EventKey, Vec<Delivery>>,
+    /// How often each event occurs in the batch; repetitions share what is stored.
+    occurring: HashMap<EventKey, usize>,
     contradicted: Vec<EventKey>,
-    unwanted: Vec<Delivery>,
+    unwanted: usize,
     unwanted_counts: BTreeMap<(ClientId, String), i64>,
 }
 
@@ -103,97 +92,106 @@ impl Batch {
     async fn handle_all(&self, deliveries: Vec<Delivery>, condemned: &[Bytes]) -> Result<(), BatchFailure> {
         let now = Utc::now();
         conversions::events_received(self.inbound.as_str(), deliveries.len());
-        let (parsed, mut sorted) = self.parse_all(deliveries, condemned, now).await;
-        let directory = self.known_clients(&parsed).await?;
-        for (index, (delivery, event)) in parsed.into_iter().enumerate() {
+        let (contents, directory) = self.read(&deliveries, condemned, now).await?;
+        let mut faults = contents.faults;
+        let parts = [
+            ("click", contents.clicks.len()),
+            ("event", contents.events.len()),
+            ("ignored", contents.ignored),
+        ];
+        let consultation = Consultation {
+            context: &self.context,
+            directory: &directory,
+            deliveries: &deliveries,
+            now,
+        };
+        let candidates = consultation.hold(contents.events, contents.clicks, &mut faults).await?;
+        let sorted = self.sort(candidates, &directory, &deliveries, &mut faults, now).await;
+        crate::crash_point!("router.before_commit");
+        self.settle_events(sorted.events, sorted.occurring, sorted.contradicted)
+            .await?;
+        self.settle_faults(&deliveries, &faults, now).await?;
+        // Last, since these would be counted again with every repetition.
+        conversions::events_unwanted(sorted.unwanted);
+        self.count_unwanted(sorted.unwanted_counts, now).await?;
+        if self.inbound == Inbound::Webhooks {
+            for (part, count) in parts {
+                clicks::webhook_parts(part, count);
+            }
+        }
+        crate::crash_point!("router.before_ack");
+        ack(deliveries);
+        crate::crash_point!("router.after_ack");
+        Ok(())
+    }
+
+    /// Reads the batch, by a directory that is read anew if it misses something.
+    async fn read(
+        &self,
+        deliveries: &[Delivery],
+        condemned: &[Bytes],
+        now: DateTime<Utc>,
+    ) -> Result<(Contents, Arc<Directory>), DirectoryUnavailable> {
+        let mut directory = self.context.directory.current();
+        for is_last in [false, true] {
+            let reader = Reader {
+                inbound: &self.inbound,
+                directory: &directory,
+                condemned,
+                now,
+            };
+            let contents = reader.read_all(deliveries).await;
+            if is_last || !contents.misses_something(&directory) {
+                return Ok((contents, directory));
+            }
+            directory = self.context.directory.refresh().await?;
+        }
+        unreachable!("the last reading is taken as it is")
+    }
+
+    async fn sort(
+        &self,
+        candidates: Vec<Candidate>,
+        directory: &Directory,
+        deliveries: &[Delivery],
+        faults: &mut Vec<(usize, Malformed)>,
+        now: DateTime<Utc>,
+    ) -> Sorted {
+        let mut sorted = Sorted::default();
+        for (index, candidate) in candidates.into_iter().enumerate() {
             breathe(index).await;
-            let client = directory.client(&event.client);
+            let Candidate {
+                delivery,
+                event,
+                identities,
+                remembered,
+            } = candidate;
             let recipients = Recipients {
-                client,
+                client: directory.client(&event.client),
                 accounts: directory.accounts_of(&event.client),
             };
             // A panic in one event is that event's bug, not the batch's.
             let planning = || {
                 crate::crash_point!("router.plan");
-                plan(&event, recipients, now)
+                plan(&event, recipients, &remembered, now)
             };
-            let planned = catch_unwind(AssertUnwindSafe(planning)).unwrap_or(Err(Malformed {
-                cause: Cause::Bug,
-                field: None,
-            }));
-            match planned {
+            match catch_unwind(AssertUnwindSafe(planning)).unwrap_or_else(|_| Err(Malformed::of(Cause::Bug))) {
                 Ok(Plan::Store(mut new)) => {
-                    let country = client.and_then(|client| client.country.as_deref());
-                    new.record.trace = trace_of(&delivery);
-                    new.identities = self.context.search_keys.digests(&event.person, country);
-                    sorted.add(delivery, *new);
+                    new.record.trace = trace_of(&deliveries[delivery]);
+                    new.identities = identities;
+                    sorted.add(*new);
                 }
-                Ok(Plan::Unwanted) => sorted.add_unwanted(delivery, event),
-                Err(fault) => sorted.rejected.push(Rejected { delivery, fault }),
+                Ok(Plan::Unwanted) => sorted.add_unwanted(event),
+                Err(fault) => faults.push((delivery, fault)),
             }
         }
-        crate::crash_point!("router.before_commit");
-        self.settle_events(sorted.events, sorted.holding, sorted.contradicted)
-            .await?;
-        self.settle_unwanted(sorted.unwanted, sorted.unwanted_counts, now)
-            .await?;
-        self.settle_rejected(sorted.rejected, now).await
-    }
-
-    async fn parse_all(
-        &self,
-        deliveries: Vec<Delivery>,
-        condemned: &[Bytes],
-        now: DateTime<Utc>,
-    ) -> (Vec<(Delivery, Event)>, Sorted) {
-        let mut parsed = Vec::with_capacity(deliveries.len());
-        let mut sorted = Sorted::default();
-        for (index, delivery) in deliveries.into_iter().enumerate() {
-            breathe(index).await;
-            let envelope = Envelope {
-                message_id: delivery.message_id.as_deref(),
-                timestamp: delivery
-                    .timestamp_seconds
-                    .and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)),
-                now,
-            };
-            let result = if condemned.contains(&delivery.body) {
-                Err(Malformed {
-                    cause: Cause::CrashLoop,
-                    field: None,
-                })
-            } else if self.inbound == Inbound::Webhooks {
-                Err(Malformed {
-                    cause: Cause::UnknownWebhookSource,
-                    field: Some(webhook_source(&delivery)),
-                })
-            } else {
-                catch_unwind(AssertUnwindSafe(|| parse(&delivery.body, envelope))).unwrap_or(Err(Malformed {
-                    cause: Cause::Bug,
-                    field: None,
-                }))
-            };
-            match result {
-                Ok(event) => parsed.push((delivery, event)),
-                Err(fault) => sorted.rejected.push(Rejected { delivery, fault }),
-            }
-        }
-        (parsed, sorted)
-    }
-
-    /// The directory, read anew if it misses a client of the batch: no event is called unknown on the word of a cache.
-    async fn known_clients(&self, parsed: &[(Delivery, Event)]) -> Result<Arc<Directory>, DirectoryUnavailable> {
-        let current = self.context.directory.current();
-        if parsed.iter().all(|(_, event)| current.client(&event.client).is_some()) {
-            return Ok(current);
-        }
-        self.context.directory.refresh().await
+        sorted
     }
 
     async fn settle_events(
         &self,
         mut events: Vec<NewEvent>,
-        mut holding: HashMap<EventKey, Vec<Delivery>>,
+        occurring: HashMap<EventKey, usize>,
         mut differing: Vec<EventKey>,
     ) -> Result<(), BatchFailure> {
         if events.is_empty() {
@@ -208,15 +206,14 @@ impl Batch {
             .await?;
         crate::crash_point!("router.after_commit");
         let mut outgoing = Vec::new();
-        let mut deliveries = Vec::new();
         for (event, standing) in events.iter().zip(stored) {
             let key = event.record.key();
-            let held = holding.remove(&key).unwrap_or_default();
             note(event, &standing);
             // Those that came with it in the same batch.
             let contradicting = differing.iter().filter(|contradicted| **contradicted == key).count();
             conversions::events_repeated(true, contradicting);
-            conversions::events_repeated(false, held.len().saturating_sub(1 + contradicting));
+            let repeated = occurring.get(&key).copied().unwrap_or(1);
+            conversions::events_repeated(false, repeated.saturating_sub(1 + contradicting));
             if standing.differs {
                 differing.push(key);
             }
@@ -226,7 +223,6 @@ impl Batch {
                     .iter()
                     .map(|dispatch| dispatch_message(&self.context.topology, dispatch, Lane::Live)),
             );
-            deliveries.extend(held);
         }
         if !differing.is_empty() {
             self.context.store.count_differing(&differing).await?;
@@ -235,50 +231,55 @@ impl Batch {
             crate::crash_point!("router.before_publish");
             self.publisher.publish(outgoing, PUBLISH_PATIENCE).await?;
         }
-        crate::crash_point!("router.before_ack");
-        ack(deliveries);
-        crate::crash_point!("router.after_ack");
         Ok(())
     }
 
-    async fn settle_unwanted(
+    async fn count_unwanted(
         &self,
-        deliveries: Vec<Delivery>,
         counts: BTreeMap<(ClientId, String), i64>,
         now: DateTime<Utc>,
     ) -> Result<(), BatchFailure> {
-        if deliveries.is_empty() {
+        if counts.is_empty() {
             return Ok(());
         }
         let counts: Vec<_> = counts
             .into_iter()
             .map(|((client, name), count)| (client, name, count))
             .collect();
-        conversions::events_unwanted(deliveries.len());
         self.context.store.count_unwanted(now.date_naive(), &counts).await?;
-        ack(deliveries);
         Ok(())
     }
 
-    async fn settle_rejected(&self, rejected: Vec<Rejected>, now: DateTime<Utc>) -> Result<(), BatchFailure> {
-        if rejected.is_empty() {
+    /// Puts aside what could not be read, or not whole: a copy, of which the first fault tells.
+    async fn settle_faults(
+        &self,
+        deliveries: &[Delivery],
+        faults: &[(usize, Malformed)],
+        now: DateTime<Utc>,
+    ) -> Result<(), BatchFailure> {
+        if faults.is_empty() {
             return Ok(());
         }
-        let copies = rejected.iter().map(|rejected| self.dead_copy(rejected, now)).collect();
+        let mut first: BTreeMap<usize, &Malformed> = BTreeMap::new();
+        for (place, fault) in faults {
+            first.entry(*place).or_insert(fault);
+        }
+        let copies = first
+            .iter()
+            .map(|(place, fault)| self.dead_copy(&deliveries[*place], fault, now))
+            .collect();
         crate::crash_point!("router.before_dead_letter");
         self.publisher.publish(copies, PUBLISH_PATIENCE).await?;
-        for rejected in rejected {
-            let cause = rejected.fault.cause;
+        for fault in first.values() {
+            let cause = fault.cause;
             conversions::dead_letter(self.inbound.as_str(), cause);
-            warn!(inbound = self.inbound.as_str(), %cause, field = rejected.fault.field, "message dead-lettered");
-            rejected.delivery.ack();
+            warn!(inbound = self.inbound.as_str(), %cause, field = fault.field, "message dead-lettered");
         }
         Ok(())
     }
 
     /// The message as it came, byte for byte, with the cause beside it.
-    fn dead_copy(&self, rejected: &Rejected, now: DateTime<Utc>) -> Outgoing {
-        let Rejected { delivery, fault } = rejected;
+    fn dead_copy(&self, delivery: &Delivery, fault: &Malformed, now: DateTime<Utc>) -> Outgoing {
         let mut headers = headers_for_republish(&delivery.headers);
         headers.insert(
             header::CAUSE.to_owned(),
@@ -305,10 +306,11 @@ impl Batch {
 }
 
 impl Sorted {
-    fn add(&mut self, delivery: Delivery, new: NewEvent) {
+    fn add(&mut self, new: NewEvent) {
         let key = new.record.key();
-        let holding = self.holding.entry(key).or_default();
-        if holding.is_empty() {
+        let occurring = self.occurring.entry(key).or_default();
+        *occurring += 1;
+        if *occurring == 1 {
             self.events.push(new);
         } else if self
             .events
@@ -318,25 +320,17 @@ impl Sorted {
             // The first of a batch stands, as the first that is stored does.
             self.contradicted.push(key);
         }
-        holding.push(delivery);
     }
 
-    fn add_unwanted(&mut self, delivery: Delivery, event: Event) {
+    fn add_unwanted(&mut self, event: Event) {
+        self.unwanted += 1;
         *self.unwanted_counts.entry((event.client, event.name)).or_default() += 1;
-        self.unwanted.push(delivery);
     }
 }
 
 /// The trace that the producer named; one that cannot be read is none.
 fn trace_of(delivery: &Delivery) -> Option<TraceParent> {
     delivery.headers.get(header::TRACE)?.as_text()?.parse().ok()
-}
-
-/// Lets others of this thread have their turn now and then: a batch is tens of milliseconds of work.
-async fn breathe(index: usize) {
-    if index % EVENTS_A_BREATH == EVENTS_A_BREATH - 1 {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// Counts what became of an event.
@@ -348,15 +342,9 @@ fn note(event: &NewEvent, standing: &StoredEvent) {
     conversions::event_stored(event.cause);
     for dispatch in &event.dispatches {
         conversions::decided(dispatch.platform, dispatch.state, dispatch.cause, 1);
+        let click = dispatch.click.as_ref().filter(|_| dispatch.state != State::NotSent);
+        if click.is_some_and(|click| event.record.clicks.get(click.kind) != Some(&click.value)) {
+            clicks::recalled(dispatch.platform);
+        }
     }
-}
-
-/// The word after `webhooks.` in the routing key, without what a sender may have hidden there.
-fn webhook_source(delivery: &Delivery) -> String {
-    let source = delivery.routing_key.strip_prefix("webhooks.").unwrap_or("none");
-    source
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-')
-        .take(32)
-        .collect()
 }

@@ -1,7 +1,8 @@
 //! The router: takes funnel events in micro-batches, decides per ad account, stores, publishes what is to go out, and only then acks.
 
 mod batch;
-pub mod plan;
+mod consulting;
+mod reading;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -24,6 +25,8 @@ const BATCH_MAX: usize = 150;
 /// How many batches are on their way at a time: while one waits for Postgres or the broker, a full one does not wait for it. They are to each other
 /// what two routers are.
 const BATCHES: usize = 2;
+/// How many events are worked on before others have their turn.
+const EVENTS_A_BREATH: usize = 32;
 /// How long a batch may try to get its messages confirmed before the channel is given up.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(30);
 /// How often the router says whether it consumes.
@@ -158,6 +161,13 @@ async fn hold_on(context: &Context, intake: &mut Intake, shutdown: &Cancellation
         pause = (pause * 2).min(PAUSE.1);
     }
     intake.resume();
+}
+
+/// Lets others of this thread have their turn now and then: a batch is tens of milliseconds of work.
+async fn breathe(index: usize) {
+    if index % EVENTS_A_BREATH == EVENTS_A_BREATH - 1 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Acks deliveries.

@@ -3,7 +3,7 @@
 pub mod signature;
 
 use super::event::Malformed;
-use crate::domain::{Click, ClientId, event::Event, person::Person};
+use crate::domain::{Cause, Click, ClientId, event::Event, person::Person};
 
 /// What one webhook comes to. Its good parts are worked off also where others are at fault.
 #[derive(Debug, Default)]
@@ -16,6 +16,16 @@ pub struct Reading {
     pub fault: Option<Malformed>,
     /// How many parts of it tell nothing that concerns the relay: statuses, messages without an ad, events of other kinds.
     pub ignored: usize,
+}
+
+impl Reading {
+    /// Nothing but a fault.
+    pub fn failed(cause: Cause, field: Option<String>) -> Self {
+        Self {
+            fault: Some(Malformed { cause, field }),
+            ..Self::default()
+        }
+    }
 }
 
 /// A click of a person, in plain text: raw side only.

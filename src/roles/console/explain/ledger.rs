@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Args, Tools, export, page::Page, verdict::Desk};
+use super::{Args, Tools, export, memory, page::Page, verdict::Desk};
 use crate::{
     roles::console::{ConsoleError, Exit},
     store::audit::{AuditFilter, AuditTerm},
@@ -42,7 +42,9 @@ pub(super) async fn explain(
             now: args.now.unwrap_or(event.received_at),
             ..desk
         };
-        let explained = desk.explain_record(&record);
+        let identities = store.event_identities(event.key).await?;
+        let remembered = memory::of_record(&record, &identities, desk, tools).await?;
+        let explained = desk.explain_record(&record, &remembered);
         if args.json {
             export::event(&explained, out)?;
             continue;

@@ -12,7 +12,7 @@ use crate::{
     platform::{Endpoints, Request, Sending, adapter},
     roles::{
         console::words::money,
-        router::plan::{Plan, Recipients, country, decide, plan, wants},
+        plan::{Plan, Recipients, Remembered, country, decide, plan, wants},
     },
     store::routing::NewDispatch,
     wire::event::{Envelope, Malformed, parse},
@@ -114,15 +114,15 @@ pub(super) enum Remark {
 
 impl<'a> Desk<'a> {
     /// Explains an event as it is published. `Err` says why it is none.
-    pub(super) fn explain(self, body: &[u8]) -> Result<Explained<'a>, Malformed> {
+    pub(super) fn explain(self, body: &[u8], remembered: &Remembered) -> Result<Explained<'a>, Malformed> {
         // As the router does: a panic over one event costs no other.
-        catch_unwind(AssertUnwindSafe(|| self.read(body))).unwrap_or(Err(Malformed {
+        catch_unwind(AssertUnwindSafe(|| self.read(body, remembered))).unwrap_or(Err(Malformed {
             cause: Cause::Bug,
             field: None,
         }))
     }
 
-    fn read(self, body: &[u8]) -> Result<Explained<'a>, Malformed> {
+    fn read(self, body: &[u8], remembered: &Remembered) -> Result<Explained<'a>, Malformed> {
         let envelope = Envelope {
             message_id: None,
             timestamp: None,
@@ -131,7 +131,7 @@ impl<'a> Desk<'a> {
         let event = parse(body, envelope)?;
         let client = self.directory.client(&event.client);
         let accounts = self.directory.accounts_of(&event.client);
-        let planned = plan(&event, Recipients { client, accounts }, self.now)?;
+        let planned = plan(&event, Recipients { client, accounts }, remembered, self.now)?;
         let mut explained = Explained {
             about: About::of_event(&event),
             client,
@@ -165,15 +165,18 @@ impl<'a> Desk<'a> {
     }
 
     /// Explains an event of the ledger.
-    pub(super) fn explain_record(self, record: &EventRecord) -> Explained<'a> {
+    pub(super) fn explain_record(self, record: &EventRecord, remembered: &Remembered) -> Explained<'a> {
         let accounts = self.directory.accounts_of(&record.client);
         let client = self.directory.client(&record.client);
-        let at = |account: &'a Account| {
-            if wants(account, &record.name) {
-                self.at(record, account, decide(record, account, self.now))
-            } else {
-                unwanted(account)
-            }
+        let wanting: Vec<&Account> = accounts
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|account| wants(account, &record.name))
+            .collect();
+        let mut decisions = decide(record, &wanting, remembered, self.now).into_iter().peekable();
+        let mut at = |account: &'a Account| match decisions.next_if(|decision| decision.account == account.id) {
+            Some(decision) => self.at(record, account, decision),
+            None => unwanted(account),
         };
         Explained {
             about: About::of_record(record),
@@ -199,6 +202,8 @@ impl<'a> Desk<'a> {
         };
         let remark = match (decision.state, decision.cause, decision.due) {
             (State::NotSent, Some(Cause::Shadow), _) => Some(Remark::Shadow),
+            // What goes out then is decided then.
+            (State::Waiting, Some(Cause::WaitingForClick), _) => None,
             (State::Waiting, Some(cause), Some(due)) => Some(Remark::Waits(due, cause)),
             (State::Queued, ..) if account.mode_at(self.now) == Mode::Test => Some(Remark::Test),
             _ => None,

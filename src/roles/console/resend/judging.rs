@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     domain::{Account, Cause, State},
-    roles::router::plan::{decide, wants},
     store::{
         resend::{KeptEvent, Standing},
         routing::NewDispatch,
@@ -45,18 +44,22 @@ impl From<bool> for Duplicates {
     }
 }
 
-/// Judges the part of an event that an ad account has.
-pub(super) fn judge(event: &KeptEvent, account: &Account, now: DateTime<Utc>, duplicates: Duplicates) -> Judgement {
-    if !wants(account, &event.record.name) {
+/// Judges the part of an event that an ad account has; `decision`: what today's rules say, nothing if it does not want events of this name.
+pub(super) fn judge(
+    event: &KeptEvent,
+    account: &Account,
+    decision: Option<NewDispatch>,
+    duplicates: Duplicates,
+) -> Judgement {
+    let Some(decision) = decision else {
         return Judgement::NotWanted;
-    }
+    };
     let standing = event.standing.iter().find(|standing| standing.account == account.id);
     if let Some(standing) = standing
         && let Some(obstacle) = obstacle(standing, account, duplicates)
     {
         return obstacle;
     }
-    let decision = decide(&event.record, account, now);
     match decision.state {
         State::Queued | State::Waiting => {
             Judgement::Renew(Box::new(decision), standing.map(|standing| standing.updated_at))
@@ -87,7 +90,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{AccountId, ClientId, Mode, Platform, account::AccountRules};
+    use crate::{
+        domain::{AccountId, ClientId, Mode, Platform, account::AccountRules},
+        roles::plan::{Remembered, decide, wants},
+    };
 
     fn account() -> Account {
         Account {
@@ -125,13 +131,20 @@ mod tests {
         });
         KeptEvent {
             record: serde_json::from_value(record).unwrap(),
+            identities: Vec::new(),
             standing,
             place: (Utc::now(), Uuid::nil()),
         }
     }
 
     fn judged(standing: Option<Standing>, account: &Account, duplicates: Duplicates) -> &'static str {
-        match judge(&event(standing.into_iter().collect()), account, Utc::now(), duplicates) {
+        let event = event(standing.into_iter().collect());
+        let wanting: Vec<&Account> = [account]
+            .into_iter()
+            .filter(|account| wants(account, &event.record.name))
+            .collect();
+        let decision = decide(&event.record, &wanting, &Remembered::default(), Utc::now()).pop();
+        match judge(&event, account, decision, duplicates) {
             Judgement::Renew(..) => "renew",
             Judgement::UnderWay => "under way",
             Judgement::Sent => "sent",

@@ -19,6 +19,7 @@ mod row;
 mod rows;
 mod sealed;
 pub mod sending;
+pub mod standing;
 pub mod statistics;
 pub mod trials;
 

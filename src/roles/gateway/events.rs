@@ -24,7 +24,7 @@ use crate::{
     broker::{Headers, Outgoing},
     domain::{ClientId, Directory, event::Event},
     metrics::gateway::{self, Refusal},
-    roles::router::plan::{Recipients, plan},
+    roles::plan::{Recipients, Remembered, plan},
     wire::{
         event::{Envelope, Malformed, parse},
         submission,
@@ -121,7 +121,7 @@ fn planned(event: &Event, directory: &Directory, now: DateTime<Utc>) -> Result<(
         // Whom it goes to is the router's to say.
         accounts: &[],
     };
-    plan(event, recipients, now).map(drop)
+    plan(event, recipients, &Remembered::default(), now).map(drop)
 }
 
 impl Gateway {

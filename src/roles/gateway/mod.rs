@@ -9,6 +9,7 @@ pub mod openapi;
 mod problem;
 mod publishing;
 pub mod routes;
+mod send_event;
 mod webhooks;
 
 use std::sync::{Arc, atomic::Ordering};

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, field::Empty, info, info_span};
 use uuid::Uuid;
 
-use super::{Gateway, events, openapi, problem, problem::Problem, webhooks};
+use super::{Gateway, events, openapi, problem, problem::Problem, send_event, webhooks};
 use crate::{
     domain::redact,
     metrics::gateway::{self, Refusal, Route},
@@ -39,8 +39,9 @@ pub struct Page {
 }
 
 /// Every page that is served; `schemas/openapi.json` describes the same.
-pub static PAGES: [Page; 5] = [
+pub static PAGES: [Page; 6] = [
     page(Method::POST, "/v1/events", Route::Events),
+    page(Method::POST, "/api/v1/app/meta-ads/capi/send-event", Route::SendEvent),
     page(Method::GET, "/webhooks/whatsapp/{client}", Route::Handshake),
     page(Method::POST, "/webhooks/whatsapp/{client}", Route::Webhooks),
     page(Method::POST, "/webhooks/{source}/{client}", Route::Webhooks),
@@ -66,6 +67,7 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
 fn answering(page: &Page) -> MethodRouter<Arc<Gateway>> {
     match (page.route, page.path) {
         (Route::Events, _) => post(events::post),
+        (Route::SendEvent, _) => post(send_event::post),
         (Route::Handshake, _) => get(webhooks::handshake),
         (Route::Webhooks, "/webhooks/whatsapp/{client}") => post(webhooks::whatsapp),
         (Route::Webhooks, _) => post(webhooks::post),

@@ -19,19 +19,17 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// Modules that do not know each other; whoever stands above joins them.
-const SISTERS: [&[&str]; 6] = [
+const SISTERS: [&[&str]; 5] = [
     &["config", "metrics"],
     &["wire", "platform"],
     &["platform::meta", "platform::google", "platform::tiktok"],
     &["broker", "store", "http", "secrets"],
-    &["roles::router", "roles::sender", "roles::keeper", "roles::receipts"],
-    // The gateway checks events as the router does, by the router's own plan.
     &[
-        "roles::gateway",
+        "roles::router",
         "roles::sender",
         "roles::keeper",
         "roles::receipts",
-        "roles::console",
+        "roles::gateway",
     ],
 ];
 

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::reader::Reader;
 
+/// No platform credits a click of years ago.
+const CLICKS_KEPT_MAX: Duration = Duration::from_hours(10 * 365 * 24);
+
 /// Times and rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PaceConfig {
@@ -90,6 +93,9 @@ impl PaceConfig {
         // A lease must outlast a request that times out and is sent once more.
         if self.lease <= self.http_timeout.saturating_mul(2) {
             reader.wrong("RELAY_LEASE", "must be more than twice RELAY_HTTP_TIMEOUT");
+        }
+        if self.clicks_kept > CLICKS_KEPT_MAX {
+            reader.wrong("RELAY_CLICKS_KEPT", "must not be longer than ten years");
         }
         if self.retry_cap < self.retry_base {
             reader.wrong("RELAY_RETRY_CAP", "must not be shorter than RELAY_RETRY_BASE");

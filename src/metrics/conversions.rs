@@ -63,7 +63,7 @@ const ROLES: [&str; 4] = ["router", "sender", "keeper", "receipts"];
 /// The inbound queues.
 const SOURCES: [&str; 2] = ["events", "webhooks"];
 /// Why a dispatch is taken out of the ledger.
-const REASONS: [&str; 4] = ["due", "pause_ended", "silent", "probe"];
+const REASONS: [&str; 5] = ["due", "pause_ended", "silent", "probe", "click_awaited"];
 /// What a pause can hold back.
 const SCOPES: [&str; 4] = ["login", "account", "quota", "platform"];
 

@@ -108,14 +108,15 @@ impl Store {
         Ok(rows.len())
     }
 
-    /// Takes dispatches that are due out of the ledger, nearest deadline first, and stamps them: they must be published now, and then
+    /// Takes dispatches that are due out of the ledger (what waits for a click is decided anew instead), nearest deadline first, and stamps them: they must be published now, and then
     /// [`Store::published`].
     pub async fn wake(&self, limit: i64) -> Result<Vec<Dispatch>, StoreError> {
         self.take_out(
             &format!(
                 "WITH candidate AS (
                      SELECT event_key, account_id, deadline FROM dispatches
-                     WHERE state = 'waiting' AND attend_at <= now() ORDER BY attend_at LIMIT 20 * $1::bigint
+                     WHERE state = 'waiting' AND cause IS DISTINCT FROM 'waiting_for_click' AND attend_at <= now()
+                     ORDER BY attend_at LIMIT 20 * $1::bigint
                  ), chosen AS (
                      SELECT dispatch.event_key, dispatch.account_id FROM dispatches dispatch
                      JOIN (SELECT * FROM candidate ORDER BY deadline LIMIT $1) first USING (event_key, account_id)

@@ -4,7 +4,7 @@ use refinery::{Migration, Runner};
 
 use super::pool::{Store, StoreError};
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 7] = [
     (
         "V1__directory",
         include_str!("../../schemas/postgres/0001_directory.sql"),
@@ -13,6 +13,13 @@ const FILES: [(&str, &str); 3] = [
     (
         "V3__receipts_and_quotas",
         include_str!("../../schemas/postgres/0003_receipts_and_quotas.sql"),
+    ),
+    ("V4__clicks", include_str!("../../schemas/postgres/0004_clicks.sql")),
+    ("V5__webhooks", include_str!("../../schemas/postgres/0005_webhooks.sql")),
+    ("V6__api_keys", include_str!("../../schemas/postgres/0006_api_keys.sql")),
+    (
+        "V7__forgetting",
+        include_str!("../../schemas/postgres/0007_forgetting.sql"),
     ),
 ];
 

@@ -3,6 +3,7 @@
 pub mod api_keys;
 mod applying;
 pub mod audit;
+pub mod awaiting;
 pub mod checkup;
 pub mod clicks;
 pub mod directory;

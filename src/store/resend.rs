@@ -65,7 +65,7 @@ pub struct Standing {
 pub struct Renewal {
     /// Which event.
     pub event: EventKey,
-    /// What was decided: queued, or waiting.
+    /// What was decided.
     pub decision: NewDispatch,
     /// How it stood; `None`: there was no row.
     pub stood: Option<DateTime<Utc>>,
@@ -85,18 +85,19 @@ ORDER BY event.received_at, event.key, dispatch.account_id";
 const RENEW: &str = "
 WITH wanted AS (
     SELECT *, CASE state WHEN 'queued' THEN now() ELSE first_due END AS due,
-           CASE state WHEN 'queued' THEN now() + interval '1 minute' ELSE first_due END AS attend_at
+           CASE state WHEN 'queued' THEN now() + interval '1 minute' WHEN 'failed' THEN now() ELSE first_due END AS attend_at
     FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::text[],
-                $10::timestamptz[])
-      AS wanted(event_key, account_id, platform, destination, state, cause, first_due, deadline, click, stood)
+                $10::timestamptz[], $11::text[])
+      AS wanted(event_key, account_id, platform, destination, state, cause, first_due, deadline, click, stood, detail)
 ), renewed AS (
     UPDATE dispatches dispatch
-    SET destination = wanted.destination, state = wanted.state, cause = wanted.cause, detail = NULL, due = wanted.due,
-        deadline = wanted.deadline, attend_at = wanted.attend_at, lease = NULL, deferrals = 0, republished = 0, first_ambiguous_at = NULL,
+    SET destination = wanted.destination, state = wanted.state, cause = wanted.cause, detail = wanted.detail, due = wanted.due,
+        dead_count = dispatch.dead_count + (wanted.state = 'failed')::integer, deadline = wanted.deadline, attend_at = wanted.attend_at, lease = NULL, deferrals = 0, republished = 0, first_ambiguous_at = NULL,
         probe = false, receipt = NULL, click = wanted.click::json, updated_at = now()
     FROM wanted
     WHERE dispatch.event_key = wanted.event_key AND dispatch.account_id = wanted.account_id AND dispatch.updated_at = wanted.stood
-      AND dispatch.state IN ('not_sent', 'failed', 'sent', 'confirmed')
+      AND (dispatch.state IN ('not_sent', 'failed', 'sent', 'confirmed')
+           OR dispatch.state = 'waiting' AND dispatch.cause = 'waiting_for_click')
     RETURNING dispatch.event_key, dispatch.account_id, dispatch.deadline
 ), added AS (
     INSERT INTO dispatches (event_key, account_id, platform, destination, state, cause, due, deadline, attend_at, click)
@@ -173,6 +174,7 @@ impl Store {
                     &column!(renewal => renewal.decision.deadline),
                     &column!(renewal => renewal.decision.click.as_ref().map(json_text)),
                     &column!(renewal => renewal.stood),
+                    &column!(renewal => renewal.decision.detail.as_deref()),
                 ],
             )
             .await?;

@@ -4,6 +4,7 @@
 
 mod ambiguous;
 mod bugs;
+mod clicks;
 mod crashes;
 mod fuzz;
 mod gateway;

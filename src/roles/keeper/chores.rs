@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use tracing::info;
 
 use super::duties::DutyFailure;
@@ -14,7 +14,7 @@ use crate::{
 
 /// How many months of `attempts` partitions are made ahead.
 const MONTHS_AHEAD: u32 = 3;
-/// How many events go in one step of retention.
+/// How many events, or clicks, go in one step of retention.
 const EXPIRED_MAX: i64 = 1_000;
 
 /// What cannot wait for the others: a new ledger outgrows its statistics within seconds.
@@ -29,6 +29,8 @@ pub(super) async fn statistics(context: &Context) -> Result<(), DutyFailure> {
 pub(super) async fn all(context: &Context) -> Result<(), DutyFailure> {
     context.store.make_partitions(Utc::now(), MONTHS_AHEAD).await?;
     while context.store.drop_expired_events(EXPIRED_MAX).await? > 0 {}
+    let kept = TimeDelta::from_std(context.pace.clicks_kept).unwrap_or(TimeDelta::MAX);
+    while context.store.drop_old_clicks(kept, EXPIRED_MAX).await? > 0 {}
     gauges(context).await
 }
 

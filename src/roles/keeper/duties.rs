@@ -7,6 +7,7 @@ use chrono::Utc;
 use rand::RngExt;
 use tracing::{error, info, warn};
 
+use super::awaiting;
 use crate::{
     broker::{BrokerError, PublishFailure, Publisher},
     domain::{
@@ -62,6 +63,7 @@ impl Duties {
         self.context.store.drop_ended_pauses().await?;
         self.probe().await?;
         self.republish_silent().await?;
+        self.end_waits().await?;
         let seconds = self.context.pace.keeper_interval.as_secs_f64().max(0.001);
         let mut budget = ((f64::from(self.context.pace.wake_rate) * seconds).ceil() as i64).max(1);
         while budget > 0 {
@@ -191,6 +193,13 @@ impl Duties {
             Ok::<u32, BrokerError>(live + bulk)
         };
         depth.await.is_ok_and(|depth| depth == 0)
+    }
+
+    /// Decides anew about what waited for a click.
+    async fn end_waits(&self) -> Result<(), DutyFailure> {
+        let decided = awaiting::decide_anew(&self.context, ROWS_MAX).await?;
+        self.publish("click_awaited", decided).await?;
+        Ok(())
     }
 
     async fn wake(&self, limit: i64) -> Result<i64, DutyFailure> {

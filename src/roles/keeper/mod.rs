@@ -1,5 +1,6 @@
 //! The keeper: looks after every row of the ledger whose time has come. Several keepers share the work by SKIP LOCKED.
 
+mod awaiting;
 mod chores;
 mod duties;
 

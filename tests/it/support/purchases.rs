@@ -24,10 +24,16 @@ pub fn purchase_of(client: &str, id: &str, platforms: &[&str]) -> Value {
         "event_id": id, "client_id": client, "event_name": "Purchase", "event_time": (now - TimeDelta::hours(1)).to_rfc3339(),
         "source_url": "https://shop.example/thanks", "click": click, "value": 59.9, "currency": "EUR", "order_id": format!("order-{id}"),
         "user": {
-            "email": format!("{id}@customers.example"), "phone": "+49 170 5550123", "first_name": "Wilhelmina", "last_name": "Testperson",
+            "email": format!("{id}@customers.example"), "phone": phone_of(id), "first_name": "Wilhelmina", "last_name": "Testperson",
             "ip": "203.0.113.7", "user_agent": "Mozilla/5.0"
         }
     })
+}
+
+/// A phone number of this customer alone: a click of another would otherwise be found by it.
+pub fn phone_of(id: &str) -> String {
+    let digest = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, id.as_bytes()).as_u128();
+    format!("+49 170 {:08}", digest % 100_000_000)
 }
 
 /// All three platforms.

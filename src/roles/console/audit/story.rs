@@ -155,6 +155,12 @@ impl Story<'_> {
         let is_in_time = entry.deadline > clock.now();
         match entry.state {
             State::Queued | State::Sending => Some(format!("it goes out as soon as its turn comes; {until}")),
+            State::Waiting if entry.cause == Some(Cause::WaitingForClick) => {
+                let due = entry.due.map_or_else(|| "soon".to_owned(), |due| clock.exact(due));
+                Some(format!(
+                    "it is decided anew when a click becomes known, or {due}; {until}"
+                ))
+            }
             State::Waiting => {
                 let due = entry.due.map_or_else(|| "soon".to_owned(), |due| clock.exact(due));
                 Some(format!("it goes out {due}; {until}"))

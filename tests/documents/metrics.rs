@@ -282,8 +282,8 @@ fn every_alert_says_how_urgent_it_is_and_what_to_do() {
 
 #[test]
 fn the_labels_that_alerts_ask_for_exist() {
-    let (rows, mut listed) = (rows(), values());
-    listed.insert(
+    let (rows, mut values) = (rows(), values());
+    values.insert(
         "cause".to_owned(),
         Cause::ALL.iter().map(|cause| cause.as_str().to_owned()).collect(),
     );

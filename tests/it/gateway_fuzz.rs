@@ -116,6 +116,13 @@ fn webhook(rng: &mut StdRng, gateway: &Gateway) -> RequestBuilder {
         1 => mangled(rng, body.to_string().into_bytes()),
         _ => body.to_string().into_bytes(),
     };
+    if rng.random_range(0..3) == 0 {
+        // From Meta itself, whatever it holds.
+        return gateway
+            .request("POST", "/webhooks/whatsapp/acme")
+            .header("x-hub-signature-256", hub_signature(&body))
+            .body(body);
+    }
     let header = [
         "x-hub-signature-256",
         "x-shopify-hmac-sha256",
@@ -159,11 +166,18 @@ fn handshake(rng: &mut StdRng, gateway: &Gateway) -> RequestBuilder {
         "&&&==%",
     ];
     let mut value = || *values.choose(rng).expect("a value");
+    let (mode, token) = (value(), value());
+    let challenge = [
+        "1158201444",
+        "",
+        "%00",
+        "wilhelmina%40customers.example",
+        "%3Cscript%3E",
+    ]
+    .choose(rng);
     let path = format!(
-        "/webhooks/whatsapp/acme?hub.mode={}&hub.verify_token={}&hub.challenge={}",
-        value(),
-        value(),
-        value()
+        "/webhooks/whatsapp/acme?hub.mode={mode}&hub.verify_token={token}&hub.challenge={}",
+        challenge.expect("a challenge")
     );
     gateway.request("GET", &path)
 }

@@ -20,7 +20,9 @@ use super::support::{
 };
 
 /// The users that the script gives rights to.
-const USERS: [&str; 8] = ["topology", "producer", "gateway", "router", "sender", "keeper", "receipts", "ops"];
+const USERS: [&str; 8] = [
+    "topology", "producer", "gateway", "router", "sender", "keeper", "receipts", "ops",
+];
 /// Queues that a user must not read.
 const FORBIDDEN: [(&str, &[&str]); 7] = [
     (

@@ -8,7 +8,7 @@ use rand::{Rng, RngExt};
 use super::{Console, ConsoleError, Exit, moment::moment, table::table};
 use crate::domain::{
     ClientId,
-    api_key::{ApiKey, ID_CHARACTERS, SECRET_CHARACTERS, hash_of, written},
+    api_key::{ApiKey, ID_CHARACTERS, PREFIX, SECRET_CHARACTERS, hash_of, written},
     redact,
     spelling::closest,
 };
@@ -127,10 +127,16 @@ async fn list(console: &Console, out: &mut impl Write) -> Result<Exit, ConsoleEr
 }
 
 async fn revoke(id: &str, console: &Console, out: &mut impl Write) -> Result<Exit, ConsoleError> {
+    // Whoever pastes the whole key here means its public part; the rest must not stand in an error.
+    let id = id
+        .strip_prefix(PREFIX)
+        .unwrap_or(id)
+        .split('_')
+        .next()
+        .unwrap_or_default();
     let Some(key) = console.store.revoke_api_key(id).await? else {
         return Err(ConsoleError::Unknown {
             kind: "key",
-            // Whoever pastes the whole key here must not find it in a log.
             name: id.chars().take(ID_CHARACTERS).collect(),
             hint: "; `keys list` shows them".to_owned(),
         });

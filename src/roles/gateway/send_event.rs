@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, SubsecRound, Utc};
-use serde_json::json;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
@@ -44,6 +44,21 @@ enum Verdict {
     Attached(String),
     /// It is not sent, and why.
     Not(Cause),
+}
+
+/// The answer where it goes out.
+#[derive(Serialize)]
+struct Attached<'a> {
+    success: bool,
+    event_name: &'a str,
+    ctwa_clid: &'a str,
+}
+
+/// The answer where it does not.
+#[derive(Serialize)]
+struct NotSent {
+    success: bool,
+    reason: &'static str,
 }
 
 /// A report while it is decided.
@@ -105,11 +120,19 @@ pub(super) async fn post(
 }
 
 fn answer(event_name: &str, verdict: Verdict) -> Response {
-    let page = match verdict {
-        Verdict::Attached(click) => json!({ "success": true, "event_name": event_name, "ctwa_clid": click }),
-        Verdict::Not(cause) => json!({ "success": false, "reason": cause.as_str() }),
-    };
-    Json(page).into_response()
+    match verdict {
+        Verdict::Attached(ctwa_clid) => Json(Attached {
+            success: true,
+            event_name,
+            ctwa_clid: &ctwa_clid,
+        })
+        .into_response(),
+        Verdict::Not(cause) => Json(NotSent {
+            success: false,
+            reason: cause.as_str(),
+        })
+        .into_response(),
+    }
 }
 
 impl Report<'_> {

@@ -4,6 +4,7 @@ mod access;
 mod body;
 mod events;
 mod keyring;
+mod leftover;
 mod listener;
 pub mod openapi;
 mod problem;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, field::Empty, info, info_span};
 use uuid::Uuid;
 
-use super::{Gateway, events, openapi, problem, problem::Problem, send_event, webhooks};
+use super::{Gateway, events, leftover::Leftover, openapi, problem, problem::Problem, send_event, webhooks};
 use crate::{
     domain::redact,
     metrics::gateway::{self, Refusal, Route},
@@ -92,6 +92,7 @@ async fn framed(request: Request, next: Next) -> Response {
     let route = route_of(&request);
     let id = request_id(request.headers());
     let span = info_span!("request", request.id = %id, route = route.as_str(), client = Empty, key.id = Empty);
+    let (leftover, request) = Leftover::of(request);
     let handled = async {
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
         let response = match tokio::time::timeout(HANDLING_MAX, answer).await {
@@ -100,6 +101,9 @@ async fn framed(request: Request, next: Next) -> Response {
             Err(_) => Problem::from(Refusal::TimedOut).into_response(),
         };
         let (response, refusal) = problem::finished(response, &id, &REQUEST_ID);
+        if refusal.is_some() {
+            leftover.discard().await;
+        }
         let status = response.status().as_u16();
         let took = began.elapsed();
         gateway::answered(route, status, took);

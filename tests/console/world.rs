@@ -244,7 +244,7 @@ pub fn purchase(order: &str) -> NewEvent {
     NewEvent {
         record,
         fingerprint: [7; 16],
-        identities: keys.digests(&person, Some("DE")),
+        identities: keys.digests(&person, Some("DE")).stored,
         cause: None,
         keep_until: now() + TimeDelta::days(90),
         dispatches: vec![],

@@ -101,7 +101,7 @@ async fn framed(request: Request, next: Next) -> Response {
             Err(_) => Problem::from(Refusal::TimedOut).into_response(),
         };
         let (response, refusal) = problem::finished(response, &id, &REQUEST_ID);
-        if refusal.is_some() {
+        if refusal.is_some_and(|refusal| refusal != Refusal::TooSlow) {
             leftover.discard().await;
         }
         let status = response.status().as_u16();

@@ -13,6 +13,7 @@ use crate::{
         topology,
     },
     roles::console::ConsoleError,
+    wire::dispatch::header,
 };
 
 /// The most letters that are in hand at a time.
@@ -168,6 +169,8 @@ impl<'a> Walk<'a> {
 /// The headers of a letter that are not of the relay's own making, as they came in.
 pub(super) fn original_headers(letter: &Letter) -> BTreeMap<String, HeaderValue> {
     let mut headers = headers_for_republish(&letter.delivery.headers);
-    headers.retain(|name, _| !name.starts_with("relay-") || name == crate::wire::dispatch::header::CLIENT);
+    // What its publisher said of it, the relay's own names included.
+    let of_the_publisher = [header::CLIENT, header::CLICKS_KNOWN];
+    headers.retain(|name, _| !name.starts_with("relay-") || of_the_publisher.contains(&name.as_str()));
     headers
 }

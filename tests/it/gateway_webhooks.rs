@@ -10,6 +10,9 @@ use super::support::{
     world::World,
 };
 
+/// Path, signature and body of a webhook, and the status and the problem that it is answered with.
+type Case<'a> = (&'a str, (&'a str, &'a str), &'a [u8], u16, &'a str);
+
 const WHATSAPP: &[u8] = br#"{"object":"whatsapp_business_account","entry":[]}"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,7 +140,7 @@ async fn a_webhook_that_does_not_prove_itself_is_not_taken() {
     let of_another = hub_signature(b"{}");
     let empty = hub_signature(b"");
     let not_json = hub_signature(b"{\"a\":");
-    let cases: [(&str, (&str, &str), &[u8], u16, &str); 10] = [
+    let cases: [Case<'_>; 10] = [
         ("whatsapp/acme", ("x-other", "1"), WHATSAPP, 401, "bad_signature"),
         (
             "whatsapp/acme",

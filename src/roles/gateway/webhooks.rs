@@ -23,7 +23,7 @@ use super::{
     publishing::{seconds, trace_headers},
 };
 use crate::{
-    broker::{HeaderValue, Headers, Outgoing},
+    broker::{HeaderValue, Headers, Outgoing, headers_for_republish},
     domain::{
         Cause, ClientId,
         webhook::{Signature, WHATSAPP, WebhookSource},
@@ -38,21 +38,22 @@ use crate::{
 
 /// The longest challenge of a handshake that is given back, in bytes.
 const CHALLENGE_BYTES_MAX: usize = 256;
-/// Headers by which providers say what a webhook is about; whoever maps it may need them.
-const TOPIC_HEADERS: [&str; 10] = [
-    "x-shopify-topic",
-    "x-shopify-event-id",
-    "x-shopify-webhook-id",
-    "x-shopify-triggered-at",
-    "x-shopify-api-version",
-    "x-wc-webhook-topic",
-    "x-wc-webhook-event",
-    "x-wc-webhook-resource",
-    "x-wc-webhook-delivery-id",
-    "x-github-event",
+/// What the names of headers begin with by which senders say what a webhook is about, such as `X-Shopify-Topic`; whoever maps it may need them.
+const OWN_HEADERS: &str = "x-";
+/// What else begins so: what proxies add, what the caller names, and what RabbitMQ means something by.
+const FOREIGN_HEADERS: [&str; 8] = [
+    "x-forwarded-",
+    "x-real-ip",
+    "x-amzn-",
+    "x-envoy-",
+    "x-request-id",
+    "x-opt-",
+    "x-stream-",
+    "x-delay",
 ];
-/// The longest value of such a header, in bytes.
-const TOPIC_BYTES_MAX: usize = 200;
+/// The most such headers that are kept, and the longest value of one, in bytes.
+const OWN_HEADERS_MAX: usize = 24;
+const OWN_HEADER_BYTES_MAX: usize = 200;
 
 /// What Meta asks in its handshake. <https://developers.facebook.com/docs/graph-api/webhooks/getting-started#verification-requests>
 #[derive(Deserialize)]
@@ -154,7 +155,7 @@ impl Gateway {
             routing_key: format!("webhooks.{}", sender.name),
             message_id: Uuid::now_v7().to_string(),
             body: held.bytes.clone(),
-            headers: message_headers(&sender.client, headers),
+            headers: message_headers(&sender.client, &sender.source.signature, headers),
             timestamp_seconds: seconds(Utc::now()),
             message_type: None,
         };
@@ -202,14 +203,59 @@ impl Gateway {
     }
 }
 
-fn message_headers(client: &ClientId, headers: &HeaderMap) -> Headers {
-    let mut kept = trace_headers(headers);
+fn message_headers(client: &ClientId, signature: &Signature, headers: &HeaderMap) -> Headers {
+    let is_proof = |name: &str| {
+        name == signature::header(signature)
+            || ["signature", "hmac"].iter().any(|word| name.contains(word))
+            || name == HUBSPOT_TIME
+    };
+    let own = headers.iter().filter_map(|(name, value)| {
+        let name = name.as_str();
+        let is_foreign = FOREIGN_HEADERS.iter().any(|foreign| name.starts_with(foreign));
+        let value = value
+            .to_str()
+            .ok()
+            .filter(|value| value.len() <= OWN_HEADER_BYTES_MAX)?;
+        let is_kept = name.starts_with(OWN_HEADERS) && name.len() <= 64 && !is_foreign && !is_proof(name);
+        is_kept.then(|| (name.to_owned(), HeaderValue::from(value)))
+    });
+    let own: Headers = own.take(OWN_HEADERS_MAX).collect();
+    // A stranger must not write what RabbitMQ writes.
+    let mut kept = headers_for_republish(&own);
+    kept.append(&mut trace_headers(headers));
     kept.insert(header::CLIENT.to_owned(), HeaderValue::from(client.as_str()));
-    for name in TOPIC_HEADERS {
-        let value = headers.get(name).and_then(|value| value.to_str().ok());
-        if let Some(value) = value.filter(|value| value.len() <= TOPIC_BYTES_MAX) {
-            kept.insert(name.to_owned(), HeaderValue::from(value));
-        }
-    }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_sender_says_of_a_webhook_goes_with_it_and_nothing_else_does() {
+        let sent = [
+            ("x-shopify-topic", "orders/paid"),
+            ("x-shopify-hmac-sha256", "c2VjcmV0"),
+            ("x-other-signature", "c2VjcmV0"),
+            ("x-long", &"l".repeat(201)),
+            ("x-death", "1"),
+            ("x-delivery-count", "9"),
+            ("x-forwarded-for", "203.0.113.7"),
+            ("relay-client", "globex"),
+            ("authorization", "Bearer secret"),
+            ("user-agent", "Shopify"),
+        ];
+        let headers: HeaderMap = sent
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .into_iter()
+            .collect();
+
+        let kept = message_headers(&ClientId::parse("acme").unwrap(), &Signature::Shopify, &headers);
+
+        let expected = [("relay-client", "acme"), ("x-shopify-topic", "orders/paid")];
+        assert_eq!(
+            kept,
+            expected.map(|(name, value)| (name.to_owned(), value.into())).into()
+        );
+    }
 }

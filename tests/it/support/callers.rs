@@ -44,7 +44,7 @@ impl Told {
         match answered.as_ref().map_or(0, |answer| answer.status) {
             200 | 202 | 207 => {
                 self.taken.insert(id);
-                if number % 4 == 0 {
+                if number.is_multiple_of(4) {
                     self.refused.insert(bad);
                 }
                 true

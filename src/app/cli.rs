@@ -13,7 +13,7 @@ use crate::{
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
     roles::console::{
-        accounts, audit, classify, dead, explain, keys, logins,
+        accounts, audit, classify, dead, explain, keys, logins, mappings,
         pause::{PauseArgs, ResumeArgs},
         publish, resend,
     },
@@ -55,6 +55,9 @@ enum Command {
     /// Keys by which clients' systems speak to the gateway: create, list, revoke
     #[command(subcommand)]
     Keys(keys::Args),
+    /// How other systems' payloads become funnel events: check them with a sample, list them, show them
+    #[command(subcommand)]
+    Mappings(mappings::Args),
     /// Hold back a login, an ad account, a quota or a platform; nothing is lost
     Pause(PauseArgs),
     /// End a pause, whoever made it
@@ -111,6 +114,7 @@ impl Cli {
             Command::Logins(logins::Command::Keep(args)) => directory::logins(args).await,
             Command::Logins(logins::Command::Check(args)) => console::check_logins(&args).await,
             Command::Keys(args) => directory::keys(args).await,
+            Command::Mappings(args) => console::mappings(&args).await,
             Command::Pause(args) => directory::pause(args).await,
             Command::Resume(args) => directory::resume(args).await,
             Command::Schemas => schemas(),

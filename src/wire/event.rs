@@ -39,12 +39,18 @@ impl Malformed {
         Self { cause, field: None }
     }
 
-    fn new(cause: Cause, field: &str) -> Self {
+    /// A fault of a field.
+    pub(in crate::wire) fn new(cause: Cause, field: &str) -> Self {
         Self {
             cause,
             field: Some(field.to_owned()),
         }
     }
+}
+
+/// A click ID as it is kept: unchanged, or `None` if it cannot be one. The same rule holds wherever click IDs come from.
+pub(in crate::wire) fn click_id(text: &str) -> Option<String> {
+    checks::click_id(text)
 }
 
 /// Reads an event. The rules are those of the design's section on messages; unknown fields are ignored.

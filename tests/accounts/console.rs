@@ -152,7 +152,7 @@ async fn applying_twice_changes_nothing_the_second_time() {
     let second = said(&schema, &format!("accounts apply -f {EXAMPLE}")).await;
 
     assert!(
-        first.ends_with("9 to add, none to change, none to remove: done. Workers know of it within 5 seconds.\n"),
+        first.ends_with("11 to add, none to change, none to remove: done. Workers know of it within 5 seconds.\n"),
         "{first}"
     );
     assert_eq!(second, "Nothing to change.\n");

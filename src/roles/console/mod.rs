@@ -17,6 +17,7 @@ mod holding;
 pub mod keys;
 mod lines;
 pub mod logins;
+pub mod mappings;
 mod mask;
 mod moment;
 pub mod pause;

@@ -6,6 +6,7 @@ mod message;
 use chrono::{DateTime, Utc};
 
 pub use self::message::FunnelEvent;
+pub(super) use self::message::read_object;
 use crate::domain::{Cause, event::Event};
 
 /// The largest event, in bytes.
@@ -60,7 +61,7 @@ pub fn parse(body: &[u8], envelope: Envelope<'_>) -> Result<Event, Malformed> {
             field: None,
         });
     }
-    let message = message::read(body)?;
+    let message = read_object(body)?;
     checks::check(message, body, envelope)
 }
 

@@ -14,6 +14,7 @@ pub mod explain;
 mod files;
 mod footnotes;
 mod holding;
+pub mod keys;
 mod lines;
 pub mod logins;
 pub mod mappings;

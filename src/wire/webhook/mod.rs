@@ -3,6 +3,7 @@
 pub mod builtin;
 pub mod mapped;
 mod payload;
+pub mod signature;
 pub mod whatsapp;
 
 pub use self::payload::Payload;

@@ -220,6 +220,7 @@ fn start(context: &Arc<Context>, roles: &[Role], platforms: &[Platform], shutdow
                 for inbound in [Inbound::Events, Inbound::Webhooks] {
                     tasks.spawn(router::run(Arc::clone(context), inbound, soft()));
                 }
+                tasks.spawn(router::inputs::run(Arc::clone(context), soft()));
             }
             Role::Sender => {
                 for platform in platforms {

@@ -33,3 +33,4 @@ mod shutdown;
 mod support;
 mod transports;
 mod trials;
+mod webhooks;

@@ -6,7 +6,7 @@ use tracing_subscriber::{EnvFilter, filter::Targets, fmt, layer::SubscriberExt, 
 use crate::{
     broker::LOG_DIRECTIVE,
     config::{LogConfig, LogFormat},
-    metrics::{broker, conversions},
+    metrics::{broker, conversions, gateway},
 };
 
 /// The most that a crate may say, whatever is set. lapin prints message bodies in one place and every closed channel in another; `broker` says what
@@ -73,8 +73,10 @@ pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
             Matcher::Full(broker::CONFIRM_SECONDS.to_owned()),
             &conversions::REQUEST_BUCKETS,
         )?
+        .set_buckets_for_metric(Matcher::Full(gateway::SECONDS.to_owned()), &gateway::BUCKETS)?
         .install_recorder()?;
     broker::describe();
     conversions::describe();
+    gateway::describe();
     Ok(handle)
 }

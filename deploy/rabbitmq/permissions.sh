@@ -14,6 +14,8 @@ allow() { ${RABBITMQCTL:-rabbitmqctl} set_permissions --vhost "$vhost" "$@"; }
 allow relay-topology  '^conversions\.'  '^conversions\.'                 '^conversions\.'
 # Publishes events and webhooks, and reads nothing: personal data stays on the raw side.
 allow relay-producer  '^$'              '^conversions\.events$'          '^$'
+# Takes events and webhooks over HTTP: as any producer.
+allow relay-gateway   '^$'              '^conversions\.events$'          '^$'
 allow relay-router    '^$'              '^conversions\.(work|dead)$'     '^conversions\.in\.'
 allow relay-sender    '^$'              '^conversions\.(work|dead)$'     '^conversions\.(send|bulk)\.'
 allow relay-keeper    '^$'              '^conversions\.(work|dead)$'     '^conversions\.(send|bulk)\.'

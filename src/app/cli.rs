@@ -13,7 +13,7 @@ use crate::{
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
     roles::console::{
-        accounts, audit, classify, dead, explain, forget, logins,
+        accounts, audit, classify, dead, explain, forget, keys, logins, mappings,
         pause::{PauseArgs, ResumeArgs},
         publish, resend,
     },
@@ -30,9 +30,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the workers: all roles and platforms in one process, or those named
+    /// Run the workers: all roles but the gateway, and all platforms, in one process, or those named
     Run {
-        /// A role to take; may be repeated (default: all)
+        /// A role to take; may be repeated (default: all but gateway)
         #[arg(long, value_enum)]
         role: Vec<Role>,
         /// A platform to send to; may be repeated (default: all)
@@ -52,6 +52,12 @@ enum Command {
     /// Credentials: list them with what they hold back, check, pause, resume, seal
     #[command(subcommand)]
     Logins(logins::Command),
+    /// Keys by which clients' systems speak to the gateway: create, list, revoke
+    #[command(subcommand)]
+    Keys(keys::Args),
+    /// How other systems' payloads become funnel events: check them with a sample, list them, show them
+    #[command(subcommand)]
+    Mappings(mappings::Args),
     /// Hold back a login, an ad account, a quota or a platform; nothing is lost
     Pause(PauseArgs),
     /// End a pause, whoever made it
@@ -95,8 +101,7 @@ impl Cli {
             Command::Run { role, platform } => {
                 let config = Config::from_env(&ProcessEnvironment).map_err(|errors| BadConfig(errors.to_string()))?;
                 telemetry::start_log(&config.log).map_err(|error| BadConfig(error.to_string()))?;
-                let all_roles = [Role::Router, Role::Sender, Role::Keeper, Role::Receipts];
-                let roles = if role.is_empty() { all_roles.to_vec() } else { role };
+                let roles = if role.is_empty() { Role::USUAL.to_vec() } else { role };
                 let platforms = if platform.is_empty() {
                     Platform::ALL.to_vec()
                 } else {
@@ -110,6 +115,8 @@ impl Cli {
             Command::Accounts(accounts::Command::Check(args)) => console::check_accounts(&args).await,
             Command::Logins(logins::Command::Keep(args)) => directory::logins(args).await,
             Command::Logins(logins::Command::Check(args)) => console::check_logins(&args).await,
+            Command::Keys(args) => directory::keys(args).await,
+            Command::Mappings(args) => console::mappings(&args).await,
             Command::Pause(args) => directory::pause(args).await,
             Command::Resume(args) => directory::resume(args).await,
             Command::Schemas => schemas(),

@@ -18,7 +18,8 @@ use crate::{
     platform::Endpoints,
     roles::{
         console::{
-            Console, ConsoleError, Exit, audit, check, classify, dead, doctor, explain, forget, publish, resend,
+            Console, ConsoleError, Exit, audit, check, classify, dead, doctor, explain, forget, mappings, publish,
+            resend,
         },
         credentials::Credentials,
     },
@@ -60,6 +61,19 @@ pub(super) async fn explain(args: &explain::Args) -> anyhow::Result<ExitCode> {
     };
     let mut out = standard_output();
     let result = explain::run(args, tools, &mut out).await;
+    finish(result, out)
+}
+
+/// `mappings`: with a file, or for a mapping that comes with the relay, it needs nothing of the environment.
+pub(super) async fn mappings(args: &mappings::Args) -> anyhow::Result<ExitCode> {
+    let store = if args.needs_database() {
+        Some(worker::migrated_store(&part(DatabaseConfig::read)?).await?)
+    } else {
+        telemetry::start_command_log().map_err(|error| BadConfig(error.to_string()))?;
+        None
+    };
+    let mut out = standard_output();
+    let result = mappings::run(args, store.as_ref(), Utc::now(), &mut out).await;
     finish(result, out)
 }
 

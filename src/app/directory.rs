@@ -9,7 +9,7 @@ use super::{cli::part, worker};
 use crate::{
     config::{self, DatabaseConfig},
     roles::console::{
-        Console, ConsoleError, Exit, accounts, logins,
+        Console, ConsoleError, Exit, accounts, keys, logins,
         pause::{self, PauseArgs, ResumeArgs},
     },
 };
@@ -37,6 +37,13 @@ pub(super) async fn logins(args: logins::Args) -> anyhow::Result<ExitCode> {
     };
     let mut out = Vec::new();
     finish(logins::run(args, &console, sealing, &mut out).await, &out)
+}
+
+/// `keys`
+pub(super) async fn keys(args: keys::Args) -> anyhow::Result<ExitCode> {
+    let console = console().await?;
+    let mut out = Vec::new();
+    finish(keys::run(args, &console, &mut out).await, &out)
 }
 
 /// `pause`

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use crate::{
     domain::{Cause, Who},
+    roles::gateway::openapi,
     wire::schema,
 };
 
@@ -39,7 +40,11 @@ pub fn all() -> Vec<Document> {
         path: "docs/CAUSES.md".to_owned(),
         text: causes(),
     };
-    schemas.chain([causes]).collect()
+    let openapi = Document {
+        path: "schemas/openapi.json".to_owned(),
+        text: format!("{:#}\n", openapi::document()),
+    };
+    schemas.chain([causes, openapi]).collect()
 }
 
 /// Writes them below the repository's root; gives back the paths of those that have changed.

@@ -19,7 +19,7 @@ use crate::{
         context::{Context, Readiness},
         credentials::Credentials,
         directory::DirectoryWatch,
-        keeper, receipts,
+        gateway, keeper, receipts,
         recorder::Recorder,
         router::{self, Inbound},
         sender,
@@ -48,6 +48,13 @@ pub enum Role {
     Keeper,
     /// Asks Google later what became of what it took.
     Receipts,
+    /// Takes events and webhooks over HTTP into the queue; runs only where it is named.
+    Gateway,
+}
+
+impl Role {
+    /// Those that run where none is named: the others listen to strangers.
+    pub const USUAL: [Role; 4] = [Role::Router, Role::Sender, Role::Keeper, Role::Receipts];
 }
 
 /// Runs roles until a signal comes or one of them fails.
@@ -74,6 +81,10 @@ pub async fn run(config: Config, roles: &[Role], platforms: &[Platform]) -> anyh
     };
     let context = Arc::new(context);
     let mut tasks = start(&context, roles, platforms, &shutdown);
+    if roles.contains(&Role::Gateway) {
+        let doors = doors(&config, &context.store).await?;
+        tasks.spawn(gateway::run(Arc::clone(&context), doors, shutdown.soft.clone()));
+    }
     let deadline = config.pace.shutdown_deadline + CLOSE_GRACE;
     let clean = watch(&mut tasks, &shutdown, deadline).await;
     drop(tasks);
@@ -209,6 +220,7 @@ fn start(context: &Arc<Context>, roles: &[Role], platforms: &[Platform], shutdow
                 for inbound in [Inbound::Events, Inbound::Webhooks] {
                     tasks.spawn(router::run(Arc::clone(context), inbound, soft()));
                 }
+                tasks.spawn(router::inputs::run(Arc::clone(context), soft()));
             }
             Role::Sender => {
                 for platform in platforms {
@@ -221,9 +233,24 @@ fn start(context: &Arc<Context>, roles: &[Role], platforms: &[Platform], shutdow
             Role::Receipts => {
                 tasks.spawn(receipts::run(Arc::clone(context), soft()));
             }
+            // It is given more than the context: see `doors`.
+            Role::Gateway => {}
         }
     }
     tasks
+}
+
+/// The gateway's listener, opened only now that it can serve.
+async fn doors(config: &Config, store: &Store) -> anyhow::Result<gateway::Doors> {
+    let address = config.gateway.address;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("open the gateway's port {address}"))?;
+    Ok(gateway::Doors {
+        listener,
+        config: config.gateway.clone(),
+        secrets: secrets(config, store),
+    })
 }
 
 /// Waits until all roles have ended; true if all ended because they were asked to, in time.

@@ -3,6 +3,7 @@
 mod broker;
 mod database;
 mod environment;
+mod gateway;
 mod keys;
 mod log;
 mod pace;
@@ -15,6 +16,7 @@ pub use self::{
     broker::BrokerConfig,
     database::DatabaseConfig,
     environment::{Environment, ProcessEnvironment},
+    gateway::GatewayConfig,
     keys::{KeysConfig, seal_key},
     log::{LogConfig, LogFormat},
     pace::{PaceConfig, QuotaConfig},
@@ -45,6 +47,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `RELAY_ADMIN_ADDRESS`: where `/metrics`, `/healthz` and `/readyz` are.
     pub admin_address: SocketAddr,
+    /// The gateway.
+    pub gateway: GatewayConfig,
 }
 
 impl Config {
@@ -63,6 +67,7 @@ impl Config {
         let pace = PaceConfig::read(reader);
         let log = LogConfig::read(reader);
         let admin_address = reader.parsed("RELAY_ADMIN_ADDRESS", "an address and port such as 127.0.0.1:9464");
+        let gateway = GatewayConfig::read(reader);
         Some(Self {
             broker: broker?,
             database: database?,
@@ -72,6 +77,7 @@ impl Config {
             pace: pace?,
             log: log?,
             admin_address: admin_address?,
+            gateway: gateway?,
         })
     }
 }
@@ -115,6 +121,8 @@ mod tests {
         assert_eq!(config.broker.prefix, "conversions");
         assert_eq!(config.database.connections, 16);
         assert_eq!(config.admin_address.to_string(), "127.0.0.1:9464");
+        assert_eq!(config.gateway.address.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.gateway.rate.get(), 100);
         assert_eq!(config.pace.lease, Duration::from_secs(90));
         assert_eq!(config.pace.prefetch, 400);
         assert_eq!(config.pace.retry_cap, Duration::from_secs(3 * 3600));
@@ -130,6 +138,9 @@ mod tests {
             ("RELAY_HTTP_TIMEOUT", "20"),
             ("RELAY_LOG_FORMAT", "xml"),
             ("RELAY_ADMIN_ADDRESS", "localhost"),
+            ("RELAY_GATEWAY_ADDRESS", "8080"),
+            ("RELAY_GATEWAY_PUBLIC_URL", "relay.example"),
+            ("RELAY_GATEWAY_RATE", "0"),
             ("RELAY_SEAL_KEY", "c2hvcnQ="),
             ("RELAY_AMQP_CA", "/nowhere/ca.pem"),
         ]);
@@ -147,6 +158,9 @@ mod tests {
                 "RELAY_PREFETCH",
                 "RELAY_LOG_FORMAT",
                 "RELAY_ADMIN_ADDRESS",
+                "RELAY_GATEWAY_ADDRESS",
+                "RELAY_GATEWAY_PUBLIC_URL",
+                "RELAY_GATEWAY_RATE",
             ]
         );
     }

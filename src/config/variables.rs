@@ -106,6 +106,20 @@ pub const VARIABLES: &[Variable] = &[
         "where /metrics, /healthz and /readyz are",
     ),
     set(
+        "RELAY_GATEWAY_ADDRESS",
+        "127.0.0.1:8080",
+        "where `run --role gateway` takes events and webhooks",
+    ),
+    unset(
+        "RELAY_GATEWAY_PUBLIC_URL",
+        "how others reach the gateway, such as https://relay.example; HubSpot's signatures need it",
+    ),
+    set(
+        "RELAY_GATEWAY_RATE",
+        "100",
+        "how many requests a second one key may make; as many may come at once",
+    ),
+    set(
         "RELAY_LOG",
         "info",
         "what is logged: error, warn, info, debug, or such as info,conversion_relay::roles=debug",

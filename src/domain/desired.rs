@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, AccountRules, Client, Login},
-    ids::ClientId,
+    ids::{AccountId, ClientId},
+    mapping::{Input, Mapping},
     platform::Platform,
 };
 
@@ -18,6 +19,10 @@ pub struct DesiredDirectory {
     /// Ad accounts, each of one of the clients and with one of the logins; (client, platform, destination) is unique among them, and so
     /// is (client, name).
     pub accounts: Vec<DesiredAccount>,
+    /// Mappings, by name.
+    pub mappings: BTreeMap<String, Mapping>,
+    /// Inputs, by name.
+    pub inputs: BTreeMap<String, Input>,
 }
 
 /// An ad account as it should be; it has no number before it is there.
@@ -41,6 +46,20 @@ impl DesiredAccount {
     /// `client/name`, as people refer to it.
     pub fn label(&self) -> String {
         format!("{}/{}", self.client, self.name)
+    }
+
+    /// The ad account that it becomes, under a number.
+    pub fn standing(&self, number: i32) -> Account {
+        Account {
+            id: AccountId(number),
+            client: self.client.clone(),
+            name: self.name.clone(),
+            platform: self.platform,
+            destination: self.destination.clone(),
+            login: self.login.clone(),
+            rules: self.rules.clone(),
+            removed: false,
+        }
     }
 }
 

@@ -83,6 +83,19 @@ impl EventId {
         Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string())
     }
 
+    /// The event ID of what happened in a WhatsApp message. A wamid holds the person's phone number in base64, so it is never kept itself.
+    pub fn from_wamid(wamid: &str) -> Self {
+        Self(Uuid::new_v5(&NAMESPACE, format!("wamid\n{wamid}").as_bytes()).to_string())
+    }
+
+    /// Another system's ID as an event ID: as it is where it can be, else derived from it. What holds an `@` may be an e-mail address.
+    pub fn from_foreign(id: &str) -> Self {
+        match Self::parse(id) {
+            Ok(event_id) if !id.contains('@') => event_id,
+            _ => Self(Uuid::new_v5(&NAMESPACE, format!("foreign\n{id}").as_bytes()).to_string()),
+        }
+    }
+
     /// The event ID of an event that came with nothing else to tell it by: the same for the same bytes.
     pub fn from_body(body: &[u8]) -> Self {
         let mut name = b"body\n".to_vec();
@@ -138,6 +151,17 @@ mod tests {
     }
 
     #[test]
+    fn another_system_s_id_stays_as_it_is_unless_it_is_too_long_or_may_be_an_address() {
+        assert_eq!(EventId::from_foreign("evt_1NG8Du2e").as_str(), "evt_1NG8Du2e");
+        let long = "x".repeat(65);
+        for id in ["jane@example.com", &long, "a b", ""] {
+            let derived = EventId::from_foreign(id);
+            assert_eq!(derived, EventId::from_foreign(id));
+            assert_eq!(derived.as_str().len(), 36, "{id}");
+        }
+    }
+
+    #[test]
     fn parts_of_an_identity_cannot_run_into_each_other() {
         let client = ClientId::parse("a").unwrap();
         let one = EventKey::derive(&client, &EventId::parse("bc").unwrap(), "d");
@@ -155,5 +179,13 @@ mod tests {
 
         assert_eq!(order.as_str(), "cf72877d-649f-53ec-95d1-a71009feebcf");
         assert_eq!(key.to_string(), "73c931b3-9e6c-5a07-aa87-edb96330b3f0");
+        assert_eq!(
+            EventId::from_wamid("wamid.HBgLMTY1MDM4Nzk0MzkVAgA=").as_str(),
+            "5a01e740-cf26-513e-83dd-e266faf88cdb"
+        );
+        assert_eq!(
+            EventId::from_foreign("jane@example.com").as_str(),
+            "2e827fab-0728-544b-8fd6-93804b2d5c01"
+        );
     }
 }

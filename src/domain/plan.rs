@@ -1,6 +1,7 @@
 //! What must change so that the directory becomes as people want it.
 
 mod fields;
+mod inputs;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use super::{
     desired::{DesiredAccount, DesiredDirectory},
     directory::Directory,
     ids::ClientId,
+    mapping::{Input, Mapping},
     platform::Platform,
 };
 
@@ -58,6 +60,30 @@ pub enum Change {
     },
     /// A login is removed.
     RemoveLogin(Arc<Login>),
+    /// A mapping is added, or one that was removed comes back.
+    AddMapping(String, Mapping),
+    /// A mapping changes.
+    ChangeMapping {
+        /// Its name.
+        name: String,
+        /// As it stands.
+        from: Arc<Mapping>,
+        /// As it will be.
+        to: Mapping,
+    },
+    /// A mapping is removed.
+    RemoveMapping(String),
+    /// An input is added, or one that was removed comes back.
+    AddInput(Input),
+    /// An input changes.
+    ChangeInput {
+        /// As it stands.
+        from: Input,
+        /// As it will be.
+        to: Input,
+    },
+    /// An input is removed: its queue is consumed no more.
+    RemoveInput(Input),
     /// An ad account is added.
     AddAccount(Box<DesiredAccount>),
     /// An ad account that was removed comes back under its old number.
@@ -103,14 +129,17 @@ pub struct Plan {
 
 /// Compares what is wanted with what stands. Doing what the plan says and planning again gives an empty plan.
 pub fn plan(desired: &DesiredDirectory, current: &Directory, pruning: Pruning, now: DateTime<Utc>) -> Plan {
-    let mut changes = client_changes(desired, current);
+    let mut changes = inputs::mapping_changes(desired, current);
+    changes.extend(client_changes(desired, current));
     changes.extend(login_changes(desired, current));
     let accounts = Accounts::new(desired, current);
     changes.extend(accounts.changes(now));
+    changes.extend(inputs::input_changes(desired, current));
     let unlisted: Vec<Change> = accounts
         .unlisted()
         .chain(unlisted_logins(desired, current))
         .chain(unlisted_clients(desired, current))
+        .chain(inputs::unlisted(desired, current))
         .collect();
     match pruning {
         Pruning::Remove => {
@@ -285,6 +314,12 @@ impl Change {
             | Change::ReviveAccount { to: account, .. }
             | Change::ChangeAccount { to: account, .. } => format!("ad account {}", account.label()),
             Change::RemoveAccount { account, .. } => format!("ad account {}", account.label()),
+            Change::AddMapping(name, _) | Change::ChangeMapping { name, .. } | Change::RemoveMapping(name) => {
+                format!("mapping {name}")
+            }
+            Change::AddInput(input) | Change::ChangeInput { to: input, .. } | Change::RemoveInput(input) => {
+                format!("input {}", input.name)
+            }
         }
     }
 }

@@ -60,8 +60,8 @@ pub const OUTCOMES: [&str; 7] = [
 ];
 /// The roles that need Postgres.
 const ROLES: [&str; 4] = ["router", "sender", "keeper", "receipts"];
-/// The inbound queues.
-const SOURCES: [&str; 2] = ["events", "webhooks"];
+/// Where messages come in: two queues of the relay, and those of others.
+const SOURCES: [&str; 3] = ["events", "webhooks", "inputs"];
 /// Why a dispatch is taken out of the ledger.
 const REASONS: [&str; 5] = ["due", "pause_ended", "silent", "probe", "click_awaited"];
 /// What a pause can hold back.

@@ -3,4 +3,5 @@
 pub mod broker;
 pub mod clicks;
 pub mod conversions;
+pub mod gateway;
 pub mod google;

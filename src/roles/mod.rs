@@ -5,6 +5,7 @@ pub mod context;
 pub mod credentials;
 pub mod decide;
 pub mod directory;
+pub mod gateway;
 pub mod keeper;
 pub mod messages;
 pub mod plan;

@@ -1,4 +1,4 @@
-//! Changes clients, logins and ad accounts, as a plan says.
+//! Changes clients, logins, ad accounts, mappings and inputs, as a plan says.
 
 use tokio_postgres::{Transaction, types::Json};
 
@@ -6,7 +6,7 @@ use super::{
     pauses,
     pool::{Store, StoreError},
 };
-use crate::domain::{Account, Client, Login, desired::DesiredAccount, plan::Change};
+use crate::domain::{Account, Client, Login, desired::DesiredAccount, mapping::Input, plan::Change};
 
 // The same scopes, in the same words, as `domain::pause::Scope::all_of`.
 const SCOPES: &str = "
@@ -25,9 +25,19 @@ SET platform = excluded.platform, credential = excluded.credential, manager = ex
     quota = excluded.quota, revision = old.revision + 1, removed_at = NULL";
 
 const PUT_CLIENT: &str = "
-INSERT INTO clients (id, name, country, currency, timezone) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO clients (id, name, country, currency, timezone, webhooks) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (id) DO UPDATE
-SET name = excluded.name, country = excluded.country, currency = excluded.currency, timezone = excluded.timezone, removed_at = NULL";
+SET name = excluded.name, country = excluded.country, currency = excluded.currency, timezone = excluded.timezone,
+    webhooks = excluded.webhooks, removed_at = NULL";
+
+const PUT_MAPPING: &str = "
+INSERT INTO mappings (name, definition) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET definition = excluded.definition, removed_at = NULL";
+
+const PUT_INPUT: &str = "
+INSERT INTO inputs (name, queue, mapping, client_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT (name) DO UPDATE
+SET queue = excluded.queue, mapping = excluded.mapping, client_id = excluded.client_id, removed_at = NULL";
 
 const PUT_ACCOUNT: &str = "
 INSERT INTO ad_accounts (client_id, name, platform, destination, login, rules) VALUES ($1, $2, $3, $4, $5, $6)
@@ -81,6 +91,21 @@ async fn apply(transaction: &Transaction<'_>, change: &Change) -> Result<(), Sto
             transaction.execute(statement, &[&login.name]).await?;
             Ok(())
         }
+        Change::AddMapping(name, to) | Change::ChangeMapping { name, to, .. } => {
+            transaction.execute(PUT_MAPPING, &[name, &Json(to)]).await?;
+            Ok(())
+        }
+        Change::AddInput(input) | Change::ChangeInput { to: input, .. } => put_input(transaction, input).await,
+        Change::RemoveMapping(name) => {
+            let statement = "UPDATE mappings SET removed_at = now() WHERE name = $1 AND removed_at IS NULL";
+            transaction.execute(statement, &[name]).await?;
+            Ok(())
+        }
+        Change::RemoveInput(input) => {
+            let statement = "UPDATE inputs SET removed_at = now() WHERE name = $1 AND removed_at IS NULL";
+            transaction.execute(statement, &[&input.name]).await?;
+            Ok(())
+        }
         Change::RemoveClient(client) => {
             let statement = "UPDATE clients SET removed_at = now() WHERE id = $1 AND removed_at IS NULL";
             transaction.execute(statement, &[&client.id.as_str()]).await?;
@@ -99,6 +124,22 @@ async fn put_client(transaction: &Transaction<'_>, client: &Client) -> Result<()
                 &client.country,
                 &client.currency,
                 &client.timezone,
+                &Json(&client.webhooks),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn put_input(transaction: &Transaction<'_>, input: &Input) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            PUT_INPUT,
+            &[
+                &input.name,
+                &input.queue,
+                &input.mapping,
+                &input.client.as_ref().map(|client| client.as_str()),
             ],
         )
         .await?;

@@ -1,5 +1,6 @@
 //! Postgres: the ledger, the directory of clients and ad accounts, pauses. The only place that knows SQL.
 
+pub mod api_keys;
 mod applying;
 pub mod audit;
 pub mod awaiting;
@@ -20,6 +21,7 @@ mod row;
 mod rows;
 mod sealed;
 pub mod sending;
+pub mod standing;
 pub mod statistics;
 pub mod trials;
 

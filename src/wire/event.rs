@@ -6,6 +6,7 @@ mod message;
 use chrono::{DateTime, Utc};
 
 pub use self::message::FunnelEvent;
+pub(super) use self::message::read_object;
 use crate::domain::{Cause, event::Event};
 
 /// The largest event, in bytes.
@@ -38,12 +39,18 @@ impl Malformed {
         Self { cause, field: None }
     }
 
-    fn new(cause: Cause, field: &str) -> Self {
+    /// A fault of a field.
+    pub(in crate::wire) fn new(cause: Cause, field: &str) -> Self {
         Self {
             cause,
             field: Some(field.to_owned()),
         }
     }
+}
+
+/// A click ID as it is kept: unchanged, or `None` if it cannot be one. The same rule holds wherever click IDs come from.
+pub(in crate::wire) fn click_id(text: &str) -> Option<String> {
+    checks::click_id(text)
 }
 
 /// Reads an event. The rules are those of the design's section on messages; unknown fields are ignored.
@@ -54,7 +61,7 @@ pub fn parse(body: &[u8], envelope: Envelope<'_>) -> Result<Event, Malformed> {
             field: None,
         });
     }
-    let message = message::read(body)?;
+    let message = read_object(body)?;
     checks::check(message, body, envelope)
 }
 

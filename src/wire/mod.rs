@@ -5,4 +5,6 @@ pub mod dispatch;
 pub mod event;
 pub mod fields;
 pub mod schema;
+pub mod send_event;
+pub mod submission;
 pub mod webhook;

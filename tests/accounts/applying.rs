@@ -52,6 +52,48 @@ async fn the_example_is_applied_once_and_needs_nothing_more() {
 }
 
 #[tokio::test]
+async fn webhooks_mappings_and_inputs_come_back_as_they_were_written() {
+    let schema = Schema::create().await;
+    let file = SourceFile {
+        name: "accounts.toml".to_owned(),
+        text: EXAMPLE.to_owned(),
+    };
+    let desired = parse(&[file]).unwrap_or_else(|errors| panic!("{errors}"));
+
+    let directory = applied(&schema, EXAMPLE, Pruning::Remove).await;
+
+    let acme = ClientId::parse("acme").expect("a client's ID");
+    assert_eq!(
+        directory.client(&acme).map(|client| &client.webhooks),
+        Some(&desired.clients[&acme].webhooks)
+    );
+    assert_eq!(
+        directory.mapping("crm").map(AsRef::as_ref),
+        Some(&desired.mappings["crm"])
+    );
+    assert_eq!(directory.inputs(), [desired.inputs["crm"].clone()]);
+}
+
+#[tokio::test]
+async fn mappings_and_inputs_go_only_when_they_are_pruned_and_come_back() {
+    let schema = Schema::create().await;
+    applied(&schema, EXAMPLE, Pruning::Keep).await;
+    let (before, after) = EXAMPLE.split_once("[mapping.crm]").expect("the example has a mapping");
+    let (_, after) = after.split_once("[client.bistro]").expect("a client comes after it");
+    let (after, _) = after.split_once("[input.crm]").expect("the example has an input");
+    let before = before.replace("mapping = \"crm\"", "mapping = \"generic\"");
+    let without = format!("{before}[client.bistro]{after}");
+
+    let kept = applied(&schema, &without, Pruning::Keep).await;
+    let pruned = applied(&schema, &without, Pruning::Remove).await;
+    let back = applied(&schema, EXAMPLE, Pruning::Keep).await;
+
+    assert!(kept.mapping("crm").is_some() && kept.inputs().len() == 1);
+    assert!(pruned.mapping("crm").is_none() && pruned.inputs().is_empty());
+    assert!(back.mapping("crm").is_some() && back.inputs().len() == 1);
+}
+
+#[tokio::test]
 async fn applying_is_seen_by_the_version() {
     let schema = Schema::create().await;
     let before = schema.store.directory_version().await.unwrap();

@@ -5,8 +5,8 @@ use std::path::Path;
 use chrono::{DateTime, TimeZone, Utc};
 use clap::{CommandFactory, Parser};
 use conversion_relay::{
-    domain::{Cause, Scope},
-    roles::console::{Console, ConsoleError, Exit, accounts, logins, pause},
+    domain::{Cause, Scope, api_key::hash_of},
+    roles::console::{Console, ConsoleError, Exit, accounts, keys, logins, pause},
     store::sending::NewPause,
 };
 use insta::assert_snapshot;
@@ -23,6 +23,8 @@ enum Command {
     Accounts(accounts::Args),
     #[command(subcommand)]
     Logins(logins::Args),
+    #[command(subcommand)]
+    Keys(keys::Args),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
 }
@@ -50,6 +52,7 @@ async fn run(schema: &Schema, line: &str) -> Result<String, ConsoleError> {
             };
             logins::run(args, &console, sealing, &mut out).await?
         }
+        Command::Keys(args) => keys::run(args, &console, &mut out).await?,
         Command::Pause(args) => pause::pause(args, &console, &mut out).await?,
         Command::Resume(args) => pause::resume(args, &console, &mut out).await?,
     };
@@ -149,7 +152,7 @@ async fn applying_twice_changes_nothing_the_second_time() {
     let second = said(&schema, &format!("accounts apply -f {EXAMPLE}")).await;
 
     assert!(
-        first.ends_with("9 to add, none to change, none to remove: done. Workers know of it within 5 seconds.\n"),
+        first.ends_with("11 to add, none to change, none to remove: done. Workers know of it within 5 seconds.\n"),
         "{first}"
     );
     assert_eq!(second, "Nothing to change.\n");
@@ -326,4 +329,52 @@ async fn a_sealed_secret_is_named_and_never_shown() {
         again,
         "Sealed db:meta. These logins read it anew within 5 seconds: agency-meta.\n"
     );
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_known_by_its_hash_until_it_is_revoked() {
+    let schema = example().await;
+    let before = schema.store.directory().await.unwrap();
+
+    let made = said(&schema, "keys create --client acme --name shop").await;
+    let key = made.lines().next().unwrap();
+    let id = key.split('_').nth(1).unwrap();
+    let hash = hash_of(key).expect("it has the form of a key");
+
+    let directory = schema.store.directory().await.unwrap();
+    assert!(directory.version > before.version);
+    assert_eq!(directory.api_key(&hash).unwrap().client.as_str(), "acme");
+    let listed = said(&schema, "keys list").await;
+    assert!(
+        listed.contains(id) && listed.contains("shop") && !listed.contains(key),
+        "{listed}"
+    );
+    let revoked = said(&schema, &format!("keys revoke {id}")).await;
+    assert!(
+        revoked.contains(&format!("The key {id} of acme (shop) is revoked")),
+        "{revoked}"
+    );
+    assert!(schema.store.directory().await.unwrap().api_key(&hash).is_none());
+    assert!(
+        said(&schema, "keys list").await.contains(id),
+        "a revoked key is still listed"
+    );
+}
+
+#[tokio::test]
+async fn a_key_needs_a_client_that_exists_and_a_name_that_is_nobodys() {
+    let schema = example().await;
+
+    let typo = run(&schema, "keys create --client acmee --name shop")
+        .await
+        .unwrap_err();
+    let personal = run(&schema, "keys create --client acme --name jane@customers.example")
+        .await
+        .unwrap_err();
+    let pasted = format!("crk_aaaaaaaa_{}", "b".repeat(43));
+    let unknown = run(&schema, &format!("keys revoke {pasted}")).await.unwrap_err();
+
+    assert_eq!(typo.to_string(), "there is no client called acmee; did you mean acme?");
+    assert!(!personal.to_string().contains("jane"), "{personal}");
+    assert!(!unknown.to_string().contains("bbb"), "{unknown}");
 }

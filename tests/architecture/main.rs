@@ -24,7 +24,13 @@ const SISTERS: [&[&str]; 5] = [
     &["wire", "platform"],
     &["platform::meta", "platform::google", "platform::tiktok"],
     &["broker", "store", "http", "secrets"],
-    &["roles::router", "roles::sender", "roles::keeper", "roles::receipts"],
+    &[
+        "roles::router",
+        "roles::sender",
+        "roles::keeper",
+        "roles::receipts",
+        "roles::gateway",
+    ],
 ];
 
 /// Crates that only one part knows, so that the part can be judged, and replaced, alone.

@@ -8,7 +8,7 @@ use std::{
 
 use conversion_relay::{
     domain::{Cause, Platform, State},
-    metrics::{broker, conversions, google},
+    metrics::{broker, conversions, gateway, google},
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
@@ -128,6 +128,7 @@ fn samples() -> Vec<(String, String, String)> {
     metrics::with_local_recorder(&recorder, || {
         broker::describe();
         conversions::describe();
+        gateway::describe();
         for role in ["router", "sender"] {
             broker::IntakeMetrics::of(role);
         }
@@ -152,8 +153,8 @@ fn samples() -> Vec<(String, String, String)> {
 
 #[test]
 fn what_a_worker_shows_at_its_start_is_on_the_page() {
-    let (rows, mut values) = (rows(), values());
-    values.insert(
+    let (rows, mut listed) = (rows(), values());
+    listed.insert(
         "cause".to_owned(),
         Cause::ALL
             .iter()
@@ -163,12 +164,17 @@ fn what_a_worker_shows_at_its_start_is_on_the_page() {
     );
     let samples = samples();
     assert!(!samples.is_empty());
+    let of_gateway = values()["cause"].clone();
     for (name, label, value) in samples {
+        if name == gateway::REFUSED {
+            assert!(of_gateway.contains(&value), "{label}={value} is not on the page");
+            continue;
+        }
         assert!(
             rows.get(&name).is_some_and(|row| row.metric.labels.contains(&label)),
             "{name} {label}"
         );
-        assert!(values[&label].contains(&value), "{label}={value} is not on the page");
+        assert!(listed[&label].contains(&value), "{label}={value} is not on the page");
     }
 }
 
@@ -208,6 +214,9 @@ fn every_label_is_listed_with_all_its_values() {
     same("outcome", &conversions::OUTCOMES);
     same("result", &broker::PublishResult::ALL.map(broker::PublishResult::as_str));
     same("role", &["router", "sender", "keeper", "receipts"]);
+    same("cause", &gateway::Refusal::ALL.map(gateway::Refusal::as_str));
+    same("route", &gateway::Route::ALL.map(gateway::Route::as_str));
+    same("status", &gateway::STATUSES);
     same("answer", &google::RECEIPT_ANSWER_KINDS);
     same("purpose", &google::QUOTA_PURPOSES);
 }

@@ -72,13 +72,13 @@ fn messages(seed: u64) -> Vec<Vec<u8>> {
     bodies
 }
 
-fn random_bytes(rng: &mut StdRng, most: usize) -> Vec<u8> {
+pub(super) fn random_bytes(rng: &mut StdRng, most: usize) -> Vec<u8> {
     let mut bytes = vec![0; rng.random_range(0..most)];
     rng.fill_bytes(&mut bytes);
     bytes
 }
 
-fn random_json(rng: &mut StdRng, depth: usize) -> Value {
+pub(super) fn random_json(rng: &mut StdRng, depth: usize) -> Value {
     match rng.random_range(0..if depth < 4 { 9 } else { 7 }) {
         0 => Value::Null,
         1 => json!(rng.random::<bool>()),
@@ -112,7 +112,7 @@ fn random_json(rng: &mut StdRng, depth: usize) -> Value {
 }
 
 /// Changes, adds or removes bytes, or cuts the end.
-fn mangled(rng: &mut StdRng, mut body: Vec<u8>) -> Vec<u8> {
+pub(super) fn mangled(rng: &mut StdRng, mut body: Vec<u8>) -> Vec<u8> {
     for _ in 0..rng.random_range(1..4) {
         let at = rng.random_range(0..body.len());
         match rng.random_range(0..5) {
@@ -130,7 +130,7 @@ fn mangled(rng: &mut StdRng, mut body: Vec<u8>) -> Vec<u8> {
 }
 
 /// Takes a field, at the top or one level below, and removes it, or gives it another value.
-fn change(rng: &mut StdRng, event: &mut Value) {
+pub(super) fn change(rng: &mut StdRng, event: &mut Value) {
     let inner = ["click", "user"].choose(rng).expect("a name");
     let fields = if rng.random() && event[inner].is_object() {
         &mut event[inner]

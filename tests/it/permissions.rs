@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::support::{
+    gateway::Gateway,
     node::Node,
     relay::{Relay, Start},
     schema::Schema,
@@ -19,9 +20,23 @@ use super::support::{
 };
 
 /// The users that the script gives rights to.
-const USERS: [&str; 7] = ["topology", "producer", "router", "sender", "keeper", "receipts", "ops"];
+const USERS: [&str; 8] = [
+    "topology", "producer", "gateway", "router", "sender", "keeper", "receipts", "ops",
+];
 /// Queues that a user must not read.
-const FORBIDDEN: [(&str, &[&str]); 6] = [
+const FORBIDDEN: [(&str, &[&str]); 7] = [
+    (
+        "gateway",
+        &[
+            "in.events",
+            "in.webhooks",
+            "send.meta",
+            "bulk.meta",
+            "dead.events",
+            "dead.meta",
+            "unrouted",
+        ],
+    ),
     (
         "producer",
         &[
@@ -181,6 +196,12 @@ async fn each_role_does_its_work_with_the_least_permissions_and_no_other() {
         relays.push(starts(&world, role).role(role).start());
     }
 
+    let key = world.key_of("acme").await;
+    let gateway = world.gateway().with("RELAY_AMQP_URL", &address(&world.amqp, "gateway"));
+    let gateway = Gateway::start(gateway).await;
+    let taken = gateway.post_events(&key, &purchase("over-http", &["meta"])).await;
+    assert_eq!(taken.status, 202, "the gateway may publish events: {}", taken.text);
+
     let producer = broker(&world, "producer");
     for event in &events {
         publish(&producer, topology.events(), "events.test", event)
@@ -193,11 +214,11 @@ async fn each_role_does_its_work_with_the_least_permissions_and_no_other() {
     publish(&producer, topology.events(), "webhooks.test", &json!({}))
         .await
         .expect("a producer may publish webhooks");
-    world.settled(events.len() as i64).await;
+    world.settled(events.len() as i64 + 1).await;
 
     let sent = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
     world
-        .assert_counted_once("meta", account_of("meta"), sent(&["fine", "again"]))
+        .assert_counted_once("meta", account_of("meta"), sent(&["fine", "again", "over-http"]))
         .await;
     world
         .assert_counted_once("google", account_of("google"), sent(&["fine"]))
@@ -235,7 +256,7 @@ async fn no_user_can_read_or_write_more_than_its_role_needs() {
         for queue in queues {
             assert_may_not_read(&broker, user, queue).await;
         }
-        let forbidden = if user == "producer" {
+        let forbidden = if ["producer", "gateway"].contains(&user) {
             topology.work()
         } else {
             topology.events()

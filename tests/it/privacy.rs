@@ -259,9 +259,13 @@ async fn look_at_tables(sweep: &mut Sweep, world: &World) {
             let text = row.to_string();
             sweep.look(&table, &text, &person());
             sweep.look(&table, &text, &secrets(world));
-            if !["events", "dispatches"].contains(&table.as_str()) {
-                sweep.look(&table, &text, &plain_in_the_ledger());
+            let mut elsewhere = plain_in_the_ledger();
+            match table.as_str() {
+                "events" | "dispatches" => elsewhere.clear(),
+                "clicks" => elsewhere.retain(|needle| !needle.name.ends_with("click ID")),
+                _ => {}
             }
+            sweep.look(&table, &text, &elsewhere);
         }
     }
 }

@@ -8,6 +8,8 @@ use super::Change;
 use crate::domain::{
     account::{AccountRules, Client, Credential, Login},
     desired::DesiredAccount,
+    mapping::{Input, Mapping},
+    webhook::Signature,
 };
 
 /// One field that changes. References to secrets are no secrets and are shown.
@@ -34,7 +36,15 @@ impl Change {
             Change::ChangeAccount { from, to } => {
                 difference(of_account(&DesiredAccount::from(from.as_ref())), of_account(to))
             }
-            Change::RemoveClient(_) | Change::RemoveLogin(_) | Change::RemoveAccount { .. } => Vec::new(),
+            Change::AddMapping(_, to) => difference(nothing(), of_mapping(to)),
+            Change::ChangeMapping { from, to, .. } => difference(of_mapping(from), of_mapping(to)),
+            Change::AddInput(to) => difference(nothing(), of_input(to)),
+            Change::ChangeInput { from, to } => difference(of_input(from), of_input(to)),
+            Change::RemoveClient(_)
+            | Change::RemoveLogin(_)
+            | Change::RemoveAccount { .. }
+            | Change::RemoveMapping(_)
+            | Change::RemoveInput(_) => Vec::new(),
         }
     }
 }
@@ -68,11 +78,69 @@ fn texts(pairs: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Tex
 }
 
 fn of_client(client: &Client) -> Texts {
-    texts([
+    let mut all = texts([
         ("name", Some(client.name.clone())),
         ("country", client.country.clone()),
         ("currency", client.currency.clone()),
         ("timezone", client.timezone.clone()),
+    ]);
+    for (source, webhook) in &client.webhooks {
+        let (signature, header) = match &webhook.signature {
+            Signature::Meta => ("meta", None),
+            Signature::Shopify => ("shopify", None),
+            Signature::Stripe => ("stripe", None),
+            Signature::Hubspot => ("hubspot", None),
+            Signature::Hmac(header) => ("hmac", Some(header.clone())),
+        };
+        let fields = texts([
+            ("secret", Some(webhook.secret.0.clone())),
+            ("signature", Some(signature.to_owned())),
+            ("header", header),
+            ("mapping", webhook.mapping.clone()),
+            (
+                "verify_token",
+                webhook.verify_token.as_ref().map(|token| token.0.clone()),
+            ),
+        ]);
+        all.extend(
+            fields
+                .into_iter()
+                .map(|(name, text)| (format!("webhooks.{source}.{name}"), text)),
+        );
+    }
+    all
+}
+
+/// A line for each field that a mapping fills.
+fn of_mapping(mapping: &Mapping) -> Texts {
+    let mut all = texts([
+        ("client", mapping.client.as_ref().map(ToString::to_string)),
+        ("each", mapping.each.as_ref().map(|each| format!("\"{each}\""))),
+    ]);
+    for (index, event) in mapping.events.iter().enumerate() {
+        let place = format!("event[{index}]");
+        if !event.when.is_empty() {
+            let conditions: Vec<String> = event.when.iter().map(ToString::to_string).collect();
+            all.insert(format!("{place}.when"), format!("[{}]", conditions.join(", ")));
+        }
+        for (path, field) in &event.fields {
+            all.insert(format!("{place}.{path}"), field.to_string());
+        }
+        all.extend(
+            event
+                .contents
+                .iter()
+                .map(|contents| (format!("{place}.contents"), contents.to_string())),
+        );
+    }
+    all
+}
+
+fn of_input(input: &Input) -> Texts {
+    texts([
+        ("queue", Some(input.queue.clone())),
+        ("mapping", Some(input.mapping.clone())),
+        ("client", input.client.as_ref().map(ToString::to_string)),
     ])
 }
 

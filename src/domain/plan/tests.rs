@@ -64,6 +64,7 @@ fn wanted(accounts: Vec<DesiredAccount>) -> DesiredDirectory {
         clients: BTreeMap::from([(ClientId::parse("acme").unwrap(), client("acme"))]),
         logins: BTreeMap::from([("agency".to_owned(), login("agency"))]),
         accounts,
+        ..DesiredDirectory::default()
     }
 }
 
@@ -83,10 +84,22 @@ fn changes(accounts: Vec<DesiredAccount>, current: Vec<Account>) -> Vec<Change> 
 /// `+ client acme` and the like.
 fn outline(changes: &[Change]) -> Vec<String> {
     let sign = |change: &Change| match change {
-        Change::AddClient(_) | Change::AddLogin(_) | Change::AddAccount(_) => "+",
-        Change::ChangeClient { .. } | Change::ChangeLogin { .. } | Change::ChangeAccount { .. } => "~",
+        Change::AddClient(_)
+        | Change::AddLogin(_)
+        | Change::AddAccount(_)
+        | Change::AddMapping(..)
+        | Change::AddInput(_) => "+",
+        Change::ChangeClient { .. }
+        | Change::ChangeLogin { .. }
+        | Change::ChangeAccount { .. }
+        | Change::ChangeMapping { .. }
+        | Change::ChangeInput { .. } => "~",
         Change::ReviveAccount { .. } => "^",
-        Change::RemoveClient(_) | Change::RemoveLogin(_) | Change::RemoveAccount { .. } => "-",
+        Change::RemoveClient(_)
+        | Change::RemoveLogin(_)
+        | Change::RemoveAccount { .. }
+        | Change::RemoveMapping(_)
+        | Change::RemoveInput(_) => "-",
     };
     let lines = changes
         .iter()
@@ -267,4 +280,115 @@ fn the_end_of_a_test_goes_with_it() {
     let changes = changes(vec![account("meta", "1")], vec![from]);
 
     assert!(matches!(&changes[0], Change::ChangeAccount { to, .. } if to.rules.test_until.is_none()));
+}
+
+/// What stands once the mappings and inputs of a wish are done.
+fn with_inputs(desired: &DesiredDirectory) -> Directory {
+    Directory::new(DirectoryParts {
+        clients: desired.clients.values().cloned().collect(),
+        logins: desired.logins.values().cloned().collect(),
+        mappings: desired.mappings.clone().into_iter().collect(),
+        inputs: desired.inputs.values().cloned().collect(),
+        ..DirectoryParts::default()
+    })
+}
+
+fn wanted_with_inputs() -> DesiredDirectory {
+    let input = Input {
+        name: "crm".to_owned(),
+        queue: "crm.deals".to_owned(),
+        mapping: "crm".to_owned(),
+        client: Some(ClientId::parse("acme").unwrap()),
+    };
+    let mapping = Mapping {
+        each: Some("/items".to_owned()),
+        ..Mapping::default()
+    };
+    DesiredDirectory {
+        mappings: BTreeMap::from([("crm".to_owned(), mapping)]),
+        inputs: BTreeMap::from([("crm".to_owned(), input)]),
+        ..wanted(Vec::new())
+    }
+}
+
+#[test]
+fn mappings_and_inputs_are_added_once() {
+    let desired = wanted_with_inputs();
+
+    let first = plan(&desired, &Directory::default(), Pruning::Keep, now());
+    let again = plan(&desired, &with_inputs(&desired), Pruning::Remove, now());
+
+    assert_eq!(
+        outline(&first.changes),
+        ["+ mapping crm", "+ client acme", "+ login agency", "+ input crm"]
+    );
+    assert_eq!(again, Plan::default());
+}
+
+#[test]
+fn a_changed_mapping_and_a_changed_input_say_what_changes() {
+    let standing = with_inputs(&wanted_with_inputs());
+    let mut desired = wanted_with_inputs();
+    desired.mappings.get_mut("crm").unwrap().each = None;
+    desired.inputs.get_mut("crm").unwrap().queue = "crm.sales".to_owned();
+
+    let changes = plan(&desired, &standing, Pruning::Keep, now()).changes;
+
+    let fields: Vec<Field> = changes.iter().flat_map(Change::fields).collect();
+    let field = |name: &str, from: &str, to: Option<&str>| Field {
+        name: name.to_owned(),
+        from: Some(from.to_owned()),
+        to: to.map(str::to_owned),
+    };
+    assert_eq!(outline(&changes), ["~ mapping crm", "~ input crm"]);
+    assert_eq!(
+        fields,
+        [
+            field("each", "\"/items\"", None),
+            field("queue", "crm.deals", Some("crm.sales"))
+        ]
+    );
+}
+
+#[test]
+fn mappings_and_inputs_that_are_not_wanted_stay_until_they_are_pruned() {
+    let standing = with_inputs(&wanted_with_inputs());
+    let desired = wanted(Vec::new());
+
+    let kept = plan(&desired, &standing, Pruning::Keep, now());
+    let pruned = plan(&desired, &standing, Pruning::Remove, now());
+
+    assert_eq!(kept.changes, []);
+    assert_eq!(kept.kept, ["input crm", "mapping crm"]);
+    assert_eq!(outline(&pruned.changes), ["- input crm", "- mapping crm"]);
+}
+
+#[test]
+fn a_client_s_webhooks_are_shown_field_by_field() {
+    use crate::domain::webhook::{Signature, WebhookSource};
+
+    let mut desired = wanted(Vec::new());
+    let source = WebhookSource {
+        mapping: Some("crm".to_owned()),
+        signature: Signature::Hmac("x-signature".to_owned()),
+        secret: SecretRef("env:CRM".to_owned()),
+        verify_token: None,
+    };
+    let acme = desired.clients.values_mut().next().unwrap();
+    acme.webhooks.insert("crm".to_owned(), source);
+
+    let changes = plan(&desired, &stands(Vec::new()), Pruning::Keep, now()).changes;
+
+    let fields = changes[0].fields();
+    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(outline(&changes), ["~ client acme"]);
+    assert_eq!(
+        names,
+        [
+            "webhooks.crm.header",
+            "webhooks.crm.mapping",
+            "webhooks.crm.secret",
+            "webhooks.crm.signature"
+        ]
+    );
 }

@@ -45,9 +45,22 @@ fn write_plan(text: &mut String, plan: &Plan) -> fmt::Result {
 
 fn sign(change: &Change) -> char {
     match change {
-        Change::AddClient(_) | Change::AddLogin(_) | Change::AddAccount(_) | Change::ReviveAccount { .. } => '+',
-        Change::ChangeClient { .. } | Change::ChangeLogin { .. } | Change::ChangeAccount { .. } => '~',
-        Change::RemoveClient(_) | Change::RemoveLogin(_) | Change::RemoveAccount { .. } => '-',
+        Change::AddClient(_)
+        | Change::AddLogin(_)
+        | Change::AddAccount(_)
+        | Change::ReviveAccount { .. }
+        | Change::AddMapping(..)
+        | Change::AddInput(_) => '+',
+        Change::ChangeClient { .. }
+        | Change::ChangeLogin { .. }
+        | Change::ChangeAccount { .. }
+        | Change::ChangeMapping { .. }
+        | Change::ChangeInput { .. } => '~',
+        Change::RemoveClient(_)
+        | Change::RemoveLogin(_)
+        | Change::RemoveAccount { .. }
+        | Change::RemoveMapping(_)
+        | Change::RemoveInput(_) => '-',
     }
 }
 

@@ -27,10 +27,7 @@ use super::{
     words::Blanks,
 };
 use crate::{
-    domain::{
-        Account, AccountId, ClientId, Directory, desired::DesiredDirectory, directory::DirectoryParts,
-        search_key::SearchKeys,
-    },
+    domain::{ClientId, Directory, desired::DesiredDirectory, directory::DirectoryParts, search_key::SearchKeys},
     platform::Endpoints,
     store::Store,
     wire::event::{EVENT_BYTES_MAX, Malformed},
@@ -131,20 +128,13 @@ async fn directory(args: &Args, tools: Tools<'_>) -> Result<Directory, ConsoleEr
 
 /// The directory that the files would give, with made-up numbers.
 fn of_file(desired: DesiredDirectory) -> Directory {
-    let accounts = (1..).zip(desired.accounts).map(|(number, account)| Account {
-        id: AccountId(number),
-        client: account.client,
-        name: account.name,
-        platform: account.platform,
-        destination: account.destination,
-        login: account.login,
-        rules: account.rules,
-        removed: false,
-    });
+    let accounts = (1..)
+        .zip(&desired.accounts)
+        .map(|(number, account)| account.standing(number));
     Directory::new(DirectoryParts {
+        accounts: accounts.collect(),
         clients: desired.clients.into_values().collect(),
         logins: desired.logins.into_values().collect(),
-        accounts: accounts.collect(),
         ..DirectoryParts::default()
     })
 }

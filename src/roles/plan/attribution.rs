@@ -16,6 +16,9 @@ use crate::{
 /// How far the clocks of those who tell of clicks and of sales may be apart: a click may seem to come so long after its sale.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(1);
 
+/// A click that was first seen as shortly before an event was seen with it; what tells of it may also keep less of a time than the event does.
+const SAME_MOMENT: TimeDelta = TimeDelta::seconds(1);
+
 /// What the click ledger remembers of an event's person.
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
@@ -123,7 +126,8 @@ pub(super) fn click_for(record: &EventRecord, account: &Account, remembered: &Re
     let seen = remembered
         .clicks
         .iter()
-        .filter(|click| click.kind == own.kind && click.value == own.value && click.first_seen < own.first_seen)
+        .filter(|click| click.kind == own.kind && click.value == own.value)
+        .filter(|click| own.first_seen - click.first_seen >= SAME_MOMENT)
         .min_by_key(|click| click.first_seen);
     Some(match seen {
         Some(seen) => Click {
@@ -145,7 +149,7 @@ fn recalled(record: &EventRecord, account: &Account, remembered: &Remembered) ->
     let click = Click {
         first_seen: newest.first_seen.min(record.time),
         // The page was reached by it then, if it was another event that bore it.
-        time_is_known: newest.time_is_known || newest.first_seen < record.time,
+        time_is_known: newest.time_is_known || record.time - newest.first_seen >= SAME_MOMENT,
         waba: newest.waba.clone().or_else(|| account.rules.waba.clone()),
         ..newest.clone()
     };

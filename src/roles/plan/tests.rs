@@ -123,6 +123,22 @@ fn an_events_own_click_beats_the_ledger_and_keeps_the_time_at_which_it_was_first
 }
 
 #[test]
+fn what_the_event_itself_told_the_ledger_makes_no_time_known() {
+    let google = account(2, Platform::Google, |_| {});
+    let own = sale(serde_json::json!({"gclid": "own"}));
+    // Postgres keeps microseconds.
+    let told = Click {
+        time_is_known: false,
+        ..click(ClickKind::Gclid, "own", now() - TimeDelta::nanoseconds(700))
+    };
+
+    let dispatch = decided(&own, &google, vec![told]);
+
+    assert_eq!(dispatch.state, State::Queued, "it would wait for six hours");
+    assert!(!dispatch.click.unwrap().time_is_known);
+}
+
+#[test]
 fn a_time_that_the_producer_knows_is_not_overruled() {
     let google = account(2, Platform::Google, |_| {});
     let own = sale(serde_json::json!({"gclid": "own", "clicked_at": ago(2)}));

@@ -114,7 +114,7 @@ impl Batch {
         // Last, since these would be counted again with every repetition.
         conversions::events_unwanted(sorted.unwanted);
         self.count_unwanted(sorted.unwanted_counts, now).await?;
-        if self.inbound == Inbound::Webhooks {
+        if self.inbound != Inbound::Events {
             for (part, count) in parts {
                 clicks::webhook_parts(part, count);
             }
@@ -272,7 +272,7 @@ impl Batch {
         self.publisher.publish(copies, PUBLISH_PATIENCE).await?;
         for fault in first.values() {
             let cause = fault.cause;
-            conversions::dead_letter(self.inbound.as_str(), cause);
+            conversions::dead_letter(self.inbound.dead(), cause);
             warn!(inbound = self.inbound.as_str(), %cause, field = fault.field, "message dead-lettered");
         }
         Ok(())
@@ -286,16 +286,25 @@ impl Batch {
             HeaderValue::Text(fault.cause.as_str().to_owned()),
         );
         headers.insert(header::FAILED_AT.to_owned(), HeaderValue::Text(now.to_rfc3339()));
-        headers.insert(
-            header::ROUTING_KEY.to_owned(),
-            HeaderValue::Text(delivery.routing_key.clone()),
-        );
+        // Under this key a replay brings it back to whoever reads it.
+        let key = match &self.inbound {
+            Inbound::Events | Inbound::Webhooks => delivery.routing_key.clone(),
+            Inbound::Input(input) => {
+                if let Some(client) = &input.client {
+                    headers
+                        .entry(header::CLIENT.to_owned())
+                        .or_insert_with(|| HeaderValue::Text(client.to_string()));
+                }
+                format!("webhooks.{}", input.mapping)
+            }
+        };
+        headers.insert(header::ROUTING_KEY.to_owned(), HeaderValue::Text(key));
         if let Some(field) = &fault.field {
             headers.insert(header::DETAIL.to_owned(), HeaderValue::Text(field.clone()));
         }
         Outgoing {
             exchange: self.context.topology.dead(),
-            routing_key: topology::dead(self.inbound.as_str()),
+            routing_key: topology::dead(self.inbound.dead()),
             message_id: delivery.message_id.clone().unwrap_or_default(),
             body: delivery.body.clone(),
             headers,

@@ -2,6 +2,7 @@
 
 mod batch;
 mod consulting;
+pub mod inputs;
 mod reading;
 
 use std::{
@@ -16,7 +17,8 @@ use tracing::{error, info, warn};
 use self::batch::{Batch, BatchFailure};
 use super::context::Context;
 use crate::{
-    broker::{Arrivals, Delivery, Intake},
+    broker::{Arrivals, Delivery, Intake, topology::Topology},
+    domain::mapping::Input,
     metrics::conversions,
 };
 
@@ -34,33 +36,49 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// The first and the longest pause while Postgres or the broker does not take anything.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
-/// Which of the two inbound queues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where messages come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inbound {
-    /// Funnel events.
+    /// The queue of funnel events.
     Events,
-    /// Webhooks.
+    /// The queue of webhooks.
     Webhooks,
+    /// Somebody else's queue, whose messages a mapping makes events of.
+    Input(Arc<Input>),
 }
 
 impl Inbound {
-    /// The name in queues and dead-letter keys.
-    pub const fn as_str(self) -> &'static str {
+    /// The word for it in metrics and log lines.
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Inbound::Events => "events",
             Inbound::Webhooks => "webhooks",
+            Inbound::Input(_) => "inputs",
+        }
+    }
+
+    /// The dead letters that its faulty messages belong to.
+    const fn dead(&self) -> &'static str {
+        match self {
+            Inbound::Events => "events",
+            Inbound::Webhooks | Inbound::Input(_) => "webhooks",
+        }
+    }
+
+    fn queue(&self, topology: &Topology) -> String {
+        match self {
+            Inbound::Events => topology.events_queue(),
+            Inbound::Webhooks => topology.webhooks_queue(),
+            Inbound::Input(input) => input.queue.clone(),
         }
     }
 }
 
 /// Runs until `shutdown`, then finishes what it has begun.
 pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: CancellationToken) {
-    let queue = match inbound {
-        Inbound::Events => context.topology.events_queue(),
-        Inbound::Webhooks => context.topology.webhooks_queue(),
-    };
+    let queue = inbound.queue(&context.topology);
     let consuming = context.readiness.expect(&queue);
-    let mut intake = context.intake(queue, "router");
+    let mut intake = context.intake(queue.clone(), "router");
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let publisher = context.broker.publisher("router");
     let mut batches: JoinSet<Result<(), BatchFailure>> = JoinSet::new();
@@ -73,7 +91,7 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
             let batch = Batch {
                 context: Arc::clone(&context),
                 publisher: publisher.clone(),
-                inbound,
+                inbound: inbound.clone(),
             };
             batches.spawn(batch.handle(std::mem::take(&mut arrived)));
         }
@@ -104,7 +122,7 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
             continue;
         };
         conversions::store_failed("router");
-        warn!(inbound = inbound.as_str(), error = failure, "router holds on");
+        warn!(inbound = inbound.as_str(), queue, error = failure, "router holds on");
         consuming.store(false, Ordering::Relaxed);
         // Those that are on their way end as they can; what they leave unsettled goes back together with the rest.
         arrived.clear();
@@ -121,8 +139,10 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
         .saturating_duration_since(tokio::time::Instant::now())
         .max(Duration::from_secs(1));
     let drained = intake.drain(left).await;
+    context.readiness.forget(&consuming);
     info!(
         inbound = inbound.as_str(),
+        queue,
         clean = finished && drained.clean,
         unsettled = drained.unsettled,
         "router stopped"

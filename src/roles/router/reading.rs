@@ -12,7 +12,7 @@ use crate::{
     wire::{
         dispatch::header,
         event::{Envelope, Malformed, parse},
-        webhook::{PersonClick, Reading},
+        webhook::{Payload, PersonClick, Reading},
     },
 };
 
@@ -75,7 +75,16 @@ impl Reader<'_> {
         }
         match self.inbound {
             Inbound::Events => self.event(delivery),
-            Inbound::Webhooks => self.webhook(delivery),
+            Inbound::Webhooks => self.payload(delivery, |payload| {
+                payload.read_of_source(&source_of(delivery), self.directory, self.now)
+            }),
+            Inbound::Input(input) => self.payload(delivery, |payload| {
+                let payload = Payload {
+                    client: payload.client.or(input.client.as_ref()),
+                    ..payload
+                };
+                payload.read_by(&input.mapping, self.directory, self.now)
+            }),
         }
     }
 
@@ -99,8 +108,17 @@ impl Reader<'_> {
         }
     }
 
-    fn webhook(self, delivery: &Delivery) -> Reading {
-        Reading::failed(Cause::UnknownWebhookSource, Some(source_of(delivery)))
+    fn payload(self, delivery: &Delivery, read: impl FnOnce(Payload<'_>) -> Reading) -> Reading {
+        let header = |name: &str| {
+            let value = delivery.headers.get(name).and_then(HeaderValue::as_text);
+            value.map(str::to_owned)
+        };
+        let client = client_of(delivery);
+        read(Payload {
+            body: &delivery.body,
+            headers: &header,
+            client: client.as_ref(),
+        })
     }
 }
 

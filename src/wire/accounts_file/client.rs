@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::{account::AccountDraft, rules::RuleLayer, section::Section, values};
+use super::{account::AccountDraft, rules::RuleLayer, section::Section, values, webhook::WebhookDraft};
 use crate::domain::{Client, ClientId, phone, spelling::closest};
 
 /// A client as one file says it.
@@ -11,6 +11,7 @@ pub(super) struct ClientDraft {
     pub client: Option<Client>,
     pub rules: RuleLayer,
     pub accounts: Vec<AccountDraft>,
+    pub webhooks: Vec<WebhookDraft>,
 }
 
 impl ClientDraft {
@@ -24,6 +25,11 @@ impl ClientDraft {
         let currency = section.take("currency", currency);
         let timezone = section.take("timezone", timezone);
         let rules = RuleLayer::read(&mut section);
+        let webhooks: Vec<WebhookDraft> = section
+            .tables_of("webhooks")
+            .into_iter()
+            .map(WebhookDraft::read)
+            .collect();
         let accounts = section.other_tables().into_iter().map(AccountDraft::read).collect();
         let client = id.map(|id| Client {
             name: name.unwrap_or_else(|| id.to_string()),
@@ -31,13 +37,17 @@ impl ClientDraft {
             country,
             currency,
             timezone,
-            webhooks: std::collections::BTreeMap::new(),
+            webhooks: webhooks
+                .iter()
+                .filter_map(|draft| Some((draft.source.clone(), draft.webhook.clone()?)))
+                .collect(),
         });
         section.finish();
         Self {
             client,
             rules,
             accounts,
+            webhooks,
         }
     }
 }

@@ -3,12 +3,17 @@
 mod account;
 mod client;
 mod error;
+mod field_rule;
 mod login;
+mod mapping;
 mod rules;
 mod section;
 #[cfg(test)]
 mod tests;
 mod values;
+mod webhook;
+#[cfg(test)]
+mod webhook_tests;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +24,16 @@ use self::{
     login::LoginDraft,
     rules::RuleLayer,
     section::{Document, Section},
+    webhook::InputDraft,
 };
-use crate::domain::{Platform, desired::DesiredDirectory, spelling::closest};
+use super::webhook::builtin;
+use crate::domain::{
+    Platform,
+    desired::DesiredDirectory,
+    mapping::{Input, Mapping},
+    spelling::closest,
+    webhook::WHATSAPP,
+};
 
 /// One file, already read.
 #[derive(Clone, Debug)]
@@ -52,6 +65,8 @@ struct Draft {
     defaults: Option<(Place, RuleLayer)>,
     logins: BTreeMap<String, (Place, LoginDraft)>,
     clients: BTreeMap<String, (Place, ClientDraft)>,
+    mappings: BTreeMap<String, (Place, Mapping)>,
+    inputs: BTreeMap<String, (Place, InputDraft)>,
 }
 
 /// For each login the platforms of the ad accounts that use it, each with one such ad account.
@@ -84,6 +99,22 @@ impl Draft {
                 None => drop(self.clients.insert(id, (place, draft))),
             }
         }
+        for section in top.tables_of("mapping") {
+            let (name, place) = (section.name().to_owned(), section.place().clone());
+            let mapping = mapping::read(section);
+            match self.mappings.get(&name) {
+                Some((first, _)) => problems.add(&place, twice(first)),
+                None => drop(self.mappings.insert(name, (place, mapping))),
+            }
+        }
+        for section in top.tables_of("input") {
+            let (name, place) = (section.name().to_owned(), section.place().clone());
+            let draft = InputDraft::read(section);
+            match self.inputs.get(&name) {
+                Some((first, _)) => problems.add(&place, twice(first)),
+                None => drop(self.inputs.insert(name, (place, draft))),
+            }
+        }
         top.finish();
     }
 
@@ -111,8 +142,64 @@ impl Draft {
             desired
                 .clients
                 .extend(draft.client.clone().map(|client| (client.id.clone(), client)));
+            for webhook in &draft.webhooks {
+                if let Some(mapping) = webhook.mapping() {
+                    self.check_mapping(mapping, &webhook.place, problems);
+                }
+            }
         }
+        let mappings = self.mappings.iter();
+        desired.mappings = mappings
+            .map(|(name, (_, mapping))| (name.clone(), mapping.clone()))
+            .collect();
+        desired.inputs = self.inputs(problems);
         desired
+    }
+
+    fn inputs(&self, problems: &Problems) -> BTreeMap<String, Input> {
+        let mut inputs = BTreeMap::new();
+        let mut queues: BTreeMap<&str, &Place> = BTreeMap::new();
+        for (name, (place, draft)) in &self.inputs {
+            let client = draft.client.as_ref();
+            if client.is_some_and(|client| !self.clients.contains_key(client.as_str())) {
+                problems.add(
+                    place,
+                    "its client is not defined in these files; a folder is applied whole",
+                );
+            }
+            let (Some(queue), Some(mapping)) = (&draft.queue, &draft.mapping) else {
+                continue;
+            };
+            if mapping != WHATSAPP {
+                self.check_mapping(mapping, place, problems);
+            }
+            if let Some(first) = queues.insert(queue, place) {
+                problems.add(place, format!("has the same queue as {}", first.path));
+            }
+            let input = Input {
+                name: name.clone(),
+                queue: queue.clone(),
+                mapping: mapping.clone(),
+                client: draft.client.clone(),
+            };
+            inputs.insert(name.clone(), input);
+        }
+        inputs
+    }
+
+    fn check_mapping(&self, name: &str, place: &Place, problems: &Problems) {
+        if self.mappings.contains_key(name) || builtin::NAMES.contains(&name) {
+            return;
+        }
+        let names = self.mappings.keys().map(String::as_str).chain(builtin::NAMES);
+        let problem = match closest(name, names) {
+            Some(likely) => format!("no mapping is called \"{name}\"; did you mean \"{likely}\"?"),
+            None => format!(
+                "no mapping is called \"{name}\": define [mapping.{name}], or say mapping = one of {}",
+                builtin::NAMES.join(", ")
+            ),
+        };
+        problems.add(place, problem);
     }
 
     fn users(&self, problems: &Problems) -> Users<'_> {

@@ -128,6 +128,38 @@ impl<'d> Section<'d> {
         self.entries.contains_key(key)
     }
 
+    /// What stands under a key, be it a value or a table.
+    pub fn given(&mut self, key: &'static str) -> Option<Given<'d>> {
+        self.asked.push(key);
+        let entry = self.entries.remove(key)?;
+        Some(self.give(entry))
+    }
+
+    /// Everything that nobody asked for yet, be it values or tables.
+    pub fn others(&mut self) -> Vec<Given<'d>> {
+        let entries = std::mem::take(&mut self.entries);
+        entries.into_values().map(|entry| self.give(entry)).collect()
+    }
+
+    /// The tables of a list: `[[event]]`, or `when = [{ … }]`; a single table is a list of one.
+    pub fn list(&mut self, key: &'static str) -> Vec<Section<'d>> {
+        let Some(given) = self.given(key) else {
+            return Vec::new();
+        };
+        if !matches!(given.entry.value, DeValue::Array(_)) {
+            return given.section().into_iter().collect();
+        }
+        given.items().into_iter().filter_map(Given::section).collect()
+    }
+
+    fn give(&self, entry: Entry<'d>) -> Given<'d> {
+        Given {
+            document: self.document,
+            problems: self.problems,
+            entry,
+        }
+    }
+
     /// A table within this one.
     pub fn table(&mut self, key: &'static str) -> Option<Section<'d>> {
         self.asked.push(key);
@@ -168,15 +200,62 @@ impl<'d> Section<'d> {
     }
 
     fn section(&self, entry: Entry<'d>) -> Option<Section<'d>> {
-        let DeValue::Table(table) = entry.value else {
-            let message = format!("must be a table: [{}]", entry.place.path);
-            self.problems.add(&entry.place, message);
+        self.give(entry).section()
+    }
+}
+
+/// What stands under a key, of whatever type.
+pub(super) struct Given<'d> {
+    document: &'d Document<'d>,
+    problems: &'d Problems,
+    entry: Entry<'d>,
+}
+
+impl<'d> Given<'d> {
+    /// The key.
+    pub fn name(&self) -> &'d str {
+        self.entry.name
+    }
+
+    /// What it says.
+    pub fn value(&self) -> &'d DeValue<'d> {
+        self.entry.value
+    }
+
+    /// Notes a mistake.
+    pub fn wrong(&self, message: impl Into<String>) {
+        self.problems.add(&self.entry.place, message);
+    }
+
+    /// What a list holds, each with its place.
+    pub fn items(&self) -> Vec<Given<'d>> {
+        let DeValue::Array(items) = self.entry.value else {
+            return Vec::new();
+        };
+        let items = items.iter().enumerate().map(|(index, item)| Given {
+            document: self.document,
+            problems: self.problems,
+            entry: Entry {
+                name: self.entry.name,
+                place: self
+                    .document
+                    .place(item.span(), format!("{}[{index}]", self.entry.place.path)),
+                value: item.get_ref(),
+            },
+        });
+        items.collect()
+    }
+
+    /// It as a table; that it is none is a mistake.
+    pub fn section(self) -> Option<Section<'d>> {
+        let DeValue::Table(table) = self.entry.value else {
+            self.wrong(format!("must be a table: [{}]", self.entry.place.path));
             return None;
         };
         Some(Section::new(
             self.document,
             self.problems,
-            (entry.name, entry.place),
+            (self.entry.name, self.entry.place),
             table,
         ))
     }

@@ -90,6 +90,20 @@ pub(super) fn days(value: &DeValue<'_>) -> Result<u32, String> {
     (1..=3650).contains(&days).then_some(days).ok_or_else(wrong)
 }
 
+/// Yes or no.
+pub(super) fn flag(value: &DeValue<'_>) -> Result<bool, String> {
+    match value {
+        DeValue::Boolean(flag) => Ok(*flag),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
+/// The name of something that we name: a mapping, an input, a source of webhooks.
+pub(super) fn is_name(text: &str) -> bool {
+    let is_ours = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(is_ours)
+}
+
 /// A length of time with its unit, at most `longest`, in whole seconds; `"0s"` gives `None`.
 pub(super) fn seconds(longest: Duration) -> impl FnOnce(&DeValue<'_>) -> Result<Option<u32>, String> {
     move |value| {

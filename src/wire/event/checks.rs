@@ -204,7 +204,7 @@ fn free_text(text: Option<&Text>) -> Option<String> {
 }
 
 /// A click ID: opaque, kept unchanged or not at all.
-fn click_id(text: &str) -> Option<String> {
+pub(super) fn click_id(text: &str) -> Option<String> {
     let text = text.trim();
     let is_id = (1..=CLICK_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     (is_id && !redact::holds_email(text)).then(|| text.to_owned())

@@ -1,7 +1,7 @@
 //! The funnel event's JSON form; the JSON Schema in `schemas/messages` is generated from it.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::json;
 
 use super::Malformed;
@@ -227,8 +227,8 @@ fn require_value(schema: &mut Schema) {
     );
 }
 
-/// Reads the JSON; what serde says about a value is thrown away, since it may quote it.
-pub(super) fn read(body: &[u8]) -> Result<FunnelEvent, Malformed> {
+/// Reads a JSON object; what serde says about a value is thrown away, since it may quote it.
+pub(in crate::wire) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let Object(message) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

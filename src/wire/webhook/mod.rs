@@ -1,7 +1,17 @@
 //! Webhooks: what WhatsApp and other systems tell, read into clicks and funnel events. Pure.
 
+pub mod builtin;
+pub mod mapped;
+mod payload;
+pub mod signature;
+pub mod whatsapp;
+
+pub use self::payload::Payload;
 use super::event::Malformed;
 use crate::domain::{Cause, Click, ClientId, event::Event, person::Person};
+
+/// The largest webhook, in bytes.
+pub const WEBHOOK_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What one webhook comes to. Its good parts are worked off also where others are at fault.
 #[derive(Debug, Default)]
@@ -16,6 +26,12 @@ pub struct Reading {
     pub ignored: usize,
 }
 
+impl From<Malformed> for Reading {
+    fn from(Malformed { cause, field }: Malformed) -> Self {
+        Self::failed(cause, field)
+    }
+}
+
 impl Reading {
     /// Nothing but a fault.
     pub fn failed(cause: Cause, field: Option<String>) -> Self {
@@ -23,6 +39,11 @@ impl Reading {
             fault: Some(Malformed { cause, field }),
             ..Self::default()
         }
+    }
+
+    /// Notes a fault; the first one counts.
+    fn note(&mut self, fault: Malformed) {
+        self.fault.get_or_insert(fault);
     }
 }
 
@@ -35,4 +56,12 @@ pub struct PersonClick {
     pub person: Person,
     /// The click.
     pub click: Click,
+}
+
+/// A body as JSON. What the parser says of it is thrown away, since it may quote it.
+fn json(body: &[u8]) -> Result<serde_json::Value, Malformed> {
+    if body.len() > WEBHOOK_BYTES_MAX {
+        return Err(Malformed::of(Cause::TooLarge));
+    }
+    serde_json::from_slice(body).map_err(|_| Malformed::of(Cause::MalformedJson))
 }

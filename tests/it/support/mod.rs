@@ -1,5 +1,7 @@
 //! What the tests stand on.
 
+pub mod callers;
+pub mod gateway;
 pub mod instance;
 pub mod management;
 pub mod node;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::domain::{ClientId, Platform, account::AccountRules};
+use crate::domain::{Account, AccountId, ClientId, Platform, account::AccountRules};
 
 /// An ad account that takes everything.
 pub(super) fn account(platform: Platform) -> Account {

@@ -1,0 +1,184 @@
+//! WhatsApp's webhooks: ad clicks of people who write to a business, and the sales and leads that WhatsApp itself finds in the chats.
+//! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages>
+
+mod automatic;
+#[cfg(test)]
+mod automatic_tests;
+mod node;
+mod sender;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use self::{
+    node::Node,
+    sender::{Contacts, sender},
+};
+use super::{PersonClick, Reading, json};
+use crate::{
+    domain::{Cause, Click, ClickKind, ClientId, event::FUTURE_TOLERANCE},
+    wire::{
+        event::{self, Malformed},
+        fields::Moment,
+    },
+};
+
+/// Times before 2000, in Unix seconds, are none of WhatsApp's.
+const YEAR_2000: i64 = 946_684_800;
+
+/// Reads a payload of the Cloud API as WhatsApp sent it: all of its entries, changes and messages. What it tells belongs to `client`, or else to
+/// every client that has a dataset of the entry's WhatsApp Business Account.
+pub fn read(
+    body: &[u8],
+    client: Option<&ClientId>,
+    clients_of_waba: impl Fn(&str) -> Vec<ClientId>,
+    now: DateTime<Utc>,
+) -> Reading {
+    let payload = match json(body) {
+        Ok(payload) => payload,
+        Err(fault) => return Reading::from(fault),
+    };
+    let mut reading = Reading::default();
+    let top = Node::top(&payload);
+    if !payload.is_object() {
+        return Reading::from(Malformed::new(Cause::WrongType, "the whole message"));
+    }
+    if top.get("entry").is_none() {
+        return Reading::from(Malformed::new(Cause::MissingField, "entry"));
+    }
+    for node in top.items("entry", &mut reading) {
+        let whose = Whose {
+            client,
+            clients_of_waba: &clients_of_waba,
+        };
+        let entry = Entry {
+            waba: node.text("id", &mut reading),
+            clients: whose.of(&node),
+            now,
+        };
+        for change in node.items("changes", &mut reading) {
+            entry.change(&change, &mut reading);
+        }
+    }
+    reading
+}
+
+/// How an entry's clients are found.
+struct Whose<'a, F> {
+    client: Option<&'a ClientId>,
+    clients_of_waba: &'a F,
+}
+
+impl<F: Fn(&str) -> Vec<ClientId>> Whose<'_, F> {
+    /// The clients of an entry; there is at least one, or a fault.
+    fn of(&self, entry: &Node<'_>) -> Result<Vec<ClientId>, Malformed> {
+        if let Some(client) = self.client {
+            return Ok(vec![client.clone()]);
+        }
+        let waba = entry.get("id").and_then(node::text).ok_or(Cause::MissingField);
+        let clients = waba.map(|waba| (self.clients_of_waba)(&waba)).and_then(|clients| {
+            let is_known = !clients.is_empty();
+            is_known.then_some(clients).ok_or(Cause::UnknownWaba)
+        });
+        clients.map_err(|cause| Malformed::new(cause, &entry.path_of("id")))
+    }
+}
+
+/// One entry: what happened at one WhatsApp Business Account.
+struct Entry {
+    waba: Option<String>,
+    /// Whose it is. That nobody is known matters only once there is something to keep.
+    clients: Result<Vec<ClientId>, Malformed>,
+    now: DateTime<Utc>,
+}
+
+impl Entry {
+    fn change(&self, change: &Node<'_>, reading: &mut Reading) {
+        // Other fields tell of templates, calls, history and what not; one without a name is read by what it holds.
+        let is_ours = change
+            .text("field", reading)
+            .is_none_or(|field| ["messages", "automatic_events"].contains(&field.as_str()));
+        let Some(value) = change.object("value", reading).filter(|_| is_ours) else {
+            reading.ignored += 1;
+            return;
+        };
+        let messages = value.items("messages", reading);
+        let events = value.items("automatic_events", reading);
+        if messages.is_empty() && events.is_empty() {
+            // Of statuses and errors nobody needs to know but how many there are.
+            let others = ["statuses", "errors"].map(|key| value.get(key).and_then(Value::as_array).map_or(0, Vec::len));
+            reading.ignored += others.iter().sum::<usize>().max(1);
+            return;
+        }
+        let contacts = Contacts::read(&value, reading);
+        for message in messages {
+            match self.click(&message, &contacts, reading) {
+                Ok(Some(())) => {}
+                Ok(None) => reading.ignored += 1,
+                Err(fault) => reading.note(fault),
+            }
+        }
+        for event in events {
+            if let Err(fault) = self.automatic_event(&event, reading) {
+                reading.note(fault);
+            }
+        }
+    }
+
+    /// Keeps the ad click that a message begins with; `None`: it begins with none.
+    fn click(&self, message: &Node<'_>, contacts: &Contacts, reading: &mut Reading) -> Result<Option<()>, Malformed> {
+        let Some(referral) = message.checked_object("referral")? else {
+            return Ok(None);
+        };
+        // Ads in WhatsApp's Status have none.
+        let Some(value) = click_id(&referral)? else {
+            return Ok(None);
+        };
+        let person = sender(message, contacts)?;
+        let clients = self.clients.as_ref().map_err(Clone::clone)?;
+        let time = self.time(message);
+        for client in clients {
+            reading.clicks.push(PersonClick {
+                client: client.clone(),
+                person: person.clone(),
+                click: Click {
+                    kind: ClickKind::CtwaClid,
+                    value: value.clone(),
+                    first_seen: time.unwrap_or(self.now),
+                    time_is_known: time.is_some(),
+                    waba: self.waba.clone(),
+                },
+            });
+        }
+        Ok(Some(()))
+    }
+
+    fn automatic_event(&self, event: &Node<'_>, reading: &mut Reading) -> Result<(), Malformed> {
+        let clients = self.clients.as_ref().map_err(Clone::clone)?;
+        for client in clients {
+            let time = self.time(event);
+            reading.events.push(automatic::event(event, client, time, self.now)?);
+        }
+        Ok(())
+    }
+
+    /// When a message was written. Clocks may differ a little; a time that cannot be is none.
+    fn time(&self, item: &Node<'_>) -> Option<DateTime<Utc>> {
+        let moment: Moment = serde_json::from_value(item.get("timestamp")?.clone()).ok()?;
+        let Moment::At(time) = moment else { return None };
+        let can_be = time.timestamp() >= YEAR_2000 && time <= self.now + FUTURE_TOLERANCE;
+        can_be.then(|| time.min(self.now))
+    }
+}
+
+/// The click ID that an object holds; `None`: it holds none.
+fn click_id(holder: &Node<'_>) -> Result<Option<String>, Malformed> {
+    let Some(text) = holder.checked_text("ctwa_clid")? else {
+        return Ok(None);
+    };
+    event::click_id(&text)
+        .map(Some)
+        .ok_or_else(|| Malformed::new(Cause::InvalidField, &holder.path_of("ctwa_clid")))
+}

@@ -153,6 +153,20 @@ fn a_time_that_the_producer_knows_is_not_overruled() {
 }
 
 #[test]
+fn a_click_that_is_said_to_lie_ahead_counts_as_of_its_sale() {
+    let google = account(2, Platform::Google, |_| {});
+    // The latest that RFC 3339 can say, and beyond what Postgres and chrono write with four digits.
+    let ahead = sale(serde_json::json!({"gclid": "own", "clicked_at": "9999-12-31T23:59:59-23:59"}));
+
+    let dispatch = decided(&ahead, &google, Vec::new());
+
+    assert_eq!(dispatch.click.unwrap().first_seen, now());
+    assert_eq!(dispatch.deadline, now() + TimeDelta::days(90));
+    let stored = serde_json::to_string(&ahead).unwrap();
+    assert_eq!(serde_json::from_str::<EventRecord>(&stored).unwrap(), ahead);
+}
+
+#[test]
 fn a_click_outside_the_look_back_is_the_reason_why_nothing_goes_out() {
     let choosy = account(2, Platform::Google, |rules| rules.look_back_days = Some(30));
     let old = || vec![click(ClickKind::Gclid, "old", ago(31))];

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         Cause, ClickIds, ClientId, EventId,
         click::CLICK_ID_BYTES_MAX,
-        event::{Consent, Content, Event, FUTURE_TOLERANCE, VALUED_EVENTS},
+        event::{Consent, Content, Event, FUTURE_TOLERANCE, VALUED_EVENTS, YEAR_2000},
         person::{Person, Personal},
         redact,
     },
@@ -144,10 +144,20 @@ fn happened_at(given: Option<DateTime<Utc>>, envelope: Envelope<'_>) -> Result<D
         return Err(Malformed::new(Cause::EventTimeInFuture, "event_time"));
     }
     // Before 2000 it is a unit or a default gone wrong, and no platform takes it.
-    if time.timestamp() < 946_684_800 {
+    if time.timestamp() < YEAR_2000 {
         return Err(Malformed::new(Cause::InvalidField, "event_time"));
     }
     Ok(time.min(envelope.now))
+}
+
+/// One that lies ahead is no fault: a click never counts as later than its event.
+fn clicked_at(given: Option<Moment>) -> Result<Option<DateTime<Utc>>, Malformed> {
+    let time = moment(given, "click.clicked_at")?;
+    // Deadlines are counted from it, and one in the Stone Age is out of Postgres' range.
+    if time.is_some_and(|time| time.timestamp() < YEAR_2000) {
+        return Err(Malformed::new(Cause::InvalidField, "click.clicked_at"));
+    }
+    Ok(time)
 }
 
 fn value(amount: Option<Amount>, name: &str) -> Result<Option<rust_decimal::Decimal>, Malformed> {
@@ -227,7 +237,7 @@ fn clicks(fields: &ClickFields, raw_url: Option<&str>) -> Result<ClickIds, Malfo
         wbraid: given(&fields.wbraid).or_else(|| in_url("wbraid")),
         ttclid: given(&fields.ttclid).or_else(|| in_url("ttclid")),
         ttp: given(&fields.ttp),
-        clicked_at: moment(fields.clicked_at, "click.clicked_at")?,
+        clicked_at: clicked_at(fields.clicked_at)?,
     })
 }
 

@@ -116,6 +116,16 @@ fn every_fault_is_named_with_its_field_and_never_with_its_value() {
             Some("event_time"),
         ),
         (
+            purchase(json!({"click": {"clicked_at": -8_000_000_000_000_i64}})),
+            Cause::InvalidField,
+            Some("click.clicked_at"),
+        ),
+        (
+            purchase(json!({"click": {"clicked_at": "1999-12-31T23:59:59Z"}})),
+            Cause::InvalidField,
+            Some("click.clicked_at"),
+        ),
+        (
             purchase(json!({"user": {"email": {"jane@example.com": 1}}})),
             Cause::WrongType,
             Some("user.email"),
@@ -231,6 +241,16 @@ fn a_time_shortly_ahead_is_clamped_and_a_missing_one_is_the_message_s() {
     let message = purchase(json!({"event_time": null})).to_string();
     assert_eq!(parse(message.as_bytes(), with_timestamp).unwrap().time, timestamp);
     assert_eq!(parse(message.as_bytes(), envelope()).unwrap().time, now());
+}
+
+#[test]
+fn no_time_that_is_taken_is_before_2000() {
+    for time in ["2000-01-01T00:00:00Z", "946684800"] {
+        let event = read(&purchase(json!({"event_time": time, "click": {"clicked_at": time}}))).unwrap();
+
+        assert_eq!(event.time.timestamp(), 946_684_800);
+        assert_eq!(event.clicks.clicked_at, Some(event.time));
+    }
 }
 
 #[test]

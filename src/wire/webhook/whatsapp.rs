@@ -18,15 +18,15 @@ use self::{
 };
 use super::{PersonClick, Reading, json};
 use crate::{
-    domain::{Cause, Click, ClickKind, ClientId, event::FUTURE_TOLERANCE},
+    domain::{
+        Cause, Click, ClickKind, ClientId,
+        event::{FUTURE_TOLERANCE, YEAR_2000},
+    },
     wire::{
         event::{self, Malformed},
         fields::Moment,
     },
 };
-
-/// Times before 2000, in Unix seconds, are none of WhatsApp's.
-const YEAR_2000: i64 = 946_684_800;
 
 /// Reads a payload of the Cloud API as WhatsApp sent it: all of its entries, changes and messages. What it tells belongs to `client`, or else to
 /// every client that has a dataset of the entry's WhatsApp Business Account.

@@ -209,8 +209,15 @@ fn contents(fields: &[ContentFields]) -> Result<Vec<Content>, Malformed> {
 
 /// A text that somebody wrote: cut to a sensible length, and left out if it holds an e-mail address.
 fn free_text(text: Option<&Text>) -> Option<String> {
-    let text = present(text).filter(|text| !redact::holds_email(text))?;
-    Some(text.chars().take(TEXT_CHARACTERS_MAX).collect())
+    let text = present(text).map(|text| text.replace(redact::NUL, ""))?;
+    let is_kept = !text.trim().is_empty() && !redact::holds_email(&text);
+    is_kept.then(|| cut(&text))
+}
+
+/// A text of a sensible length, without NUL.
+fn cut(text: &str) -> String {
+    let characters = text.chars().filter(|character| *character != redact::NUL);
+    characters.take(TEXT_CHARACTERS_MAX).collect()
 }
 
 /// A click ID: opaque, kept unchanged or not at all.
@@ -261,15 +268,17 @@ fn person(fields: &UserFields) -> Person {
 }
 
 fn personals(texts: &Texts) -> Vec<Personal> {
-    let present = texts.0.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    let present = texts.0.iter().map(|text| cut(text.trim()));
     present
+        .filter(|text| !text.trim().is_empty())
         .take(IDENTITIES_MAX)
-        .map(|text| Personal::new(text.chars().take(TEXT_CHARACTERS_MAX).collect::<String>()))
+        .map(Personal::new)
         .collect()
 }
 
 fn personal(text: Option<&Text>) -> Option<Personal> {
-    present(text).map(|text| Personal::new(text.chars().take(TEXT_CHARACTERS_MAX).collect::<String>()))
+    let text = present(text).map(cut)?;
+    (!text.trim().is_empty()).then(|| Personal::new(text))
 }
 
 /// An address that a browser on the public internet can have; anything else tells a platform nothing and is left out.

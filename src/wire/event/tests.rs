@@ -312,6 +312,42 @@ fn free_properties_lose_what_is_personal() {
 }
 
 #[test]
+fn a_nul_is_cut_out_of_free_texts_and_an_id_with_one_is_refused() {
+    let free = purchase(json!({
+        "source_url": "https://shop.example/a\u{0}b?x=\u{0}1&gclid=G\u{0}#\u{0}",
+        "referrer_url": "https://shop.example/\u{0}",
+        "click": {"ttclid": "T\u{0}"},
+        "user": {"user_agent": "Mozilla\u{0}/5.0", "city": "Bo\u{0}nn", "external_id": ["7\u{0}"], "phone": "\u{0}", "state": "\u{0}"},
+        "contents": [{"id": "sku\u{0}-1", "name": "\u{0}", "brand": "call jane%4\u{0}0example.com"}, {"id": "\u{0}"}],
+        "custom": {"a": "b\u{0}", "k\u{0}": 1, "n": {"x": ["\u{0}", "jane%4\u{0}0example.com"]}},
+    }));
+
+    let event = read(&free).unwrap();
+
+    assert_eq!(event.person.user_agent.as_deref(), Some("Mozilla/5.0"));
+    assert_eq!(event.person.city.as_ref().unwrap().expose(), "Bonn");
+    assert_eq!(event.person.external_ids[0].expose(), "7");
+    assert!(event.person.phones.is_empty() && event.person.state.is_none());
+    assert_eq!((event.contents.len(), event.contents[0].id.as_str()), (1, "sku-1"));
+    assert_eq!((&event.contents[0].name, &event.contents[0].brand), (&None, &None));
+    assert_eq!(
+        Value::Object(event.custom.clone()),
+        json!({"a": "b", "n": {"x": [""]}})
+    );
+    assert_eq!((&event.clicks.ttclid, &event.clicks.gclid), (&None, &None));
+    for url in [event.source_url, event.referrer_url] {
+        assert!(!url.unwrap().contains('\0'));
+    }
+    for field in ["client_id", "event_id", "event_name", "order_id", "currency"] {
+        for text in ["\u{0}", "a\u{0}b"] {
+            let fault = read(&purchase(json!({field: text}))).unwrap_err();
+
+            assert_eq!((fault.cause, fault.field.as_deref()), (Cause::InvalidField, Some(field)));
+        }
+    }
+}
+
+#[test]
 fn a_repetition_has_the_same_fingerprint_and_a_contradiction_another() {
     let first = read(&purchase(json!({}))).unwrap().fingerprint;
 

@@ -211,6 +211,28 @@ fn an_account_that_nobody_has_is_a_fault_and_the_other_entries_are_read_all_the_
 }
 
 #[test]
+fn an_account_s_id_that_is_none_is_a_fault_once_something_would_be_kept_under_it() {
+    let long = "1".repeat(33);
+    let acme = id("acme");
+    for wrong in ["\u{0}", "waba-1", "-1", "10229 0129", &"x".repeat(3_000), &long] {
+        let click = change(&[message("16505551234", "lost")]);
+        let sale = json!({"field": "automatic_events", "value": {"automatic_events": [{"event_name": "LeadSubmitted"}]}});
+        let kept = (WABA, vec![change(&[message("16505551234", "kept")])]);
+        let body = payload(&[(wrong, vec![click, sale]), kept]).to_string();
+        for client in [None, Some(&acme)] {
+            let reading = read(body.as_bytes(), client, |_| vec![id("acme")], now());
+
+            assert_eq!(fault(&reading), Some((Cause::InvalidField, "entry[0].id")), "{wrong}");
+            let clicks: Vec<_> = reading.clicks.iter().map(|click| click.click.value.as_str()).collect();
+            assert_eq!((clicks.as_slice(), reading.events.len()), (["kept"].as_slice(), 0));
+        }
+        let status = json!({"field": "messages", "value": {"statuses": [{}]}});
+        let ignored = read_json(&payload(&[(wrong, vec![status])]));
+        assert_eq!((fault(&ignored), ignored.ignored), (None, 1));
+    }
+}
+
+#[test]
 fn the_client_that_is_told_beside_the_payload_beats_the_account() {
     let body = payload(&[("99999", vec![change(&[message("16505551234", "Abc")])])]).to_string();
 

@@ -245,6 +245,8 @@ fn clicks(fields: &ClickFields, raw_url: Option<&str>) -> Result<ClickIds, Malfo
         ttclid: given(&fields.ttclid).or_else(|| in_url("ttclid")),
         ttp: given(&fields.ttp),
         clicked_at: clicked_at(fields.clicked_at)?,
+        // WhatsApp alone tells it, beside the event.
+        waba: None,
     })
 }
 

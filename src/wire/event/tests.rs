@@ -330,10 +330,7 @@ fn a_nul_is_cut_out_of_free_texts_and_an_id_with_one_is_refused() {
     assert!(event.person.phones.is_empty() && event.person.state.is_none());
     assert_eq!((event.contents.len(), event.contents[0].id.as_str()), (1, "sku-1"));
     assert_eq!((&event.contents[0].name, &event.contents[0].brand), (&None, &None));
-    assert_eq!(
-        Value::Object(event.custom.clone()),
-        json!({"a": "b", "n": {"x": [""]}})
-    );
+    assert_eq!(Value::Object(event.custom.clone()), json!({"a": "b", "n": {"x": [""]}}));
     assert_eq!((&event.clicks.ttclid, &event.clicks.gclid), (&None, &None));
     for url in [event.source_url, event.referrer_url] {
         assert!(!url.unwrap().contains('\0'));
@@ -342,7 +339,10 @@ fn a_nul_is_cut_out_of_free_texts_and_an_id_with_one_is_refused() {
         for text in ["\u{0}", "a\u{0}b"] {
             let fault = read(&purchase(json!({field: text}))).unwrap_err();
 
-            assert_eq!((fault.cause, fault.field.as_deref()), (Cause::InvalidField, Some(field)));
+            assert_eq!(
+                (fault.cause, fault.field.as_deref()),
+                (Cause::InvalidField, Some(field))
+            );
         }
     }
 }

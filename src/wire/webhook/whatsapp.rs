@@ -177,7 +177,9 @@ impl Entry {
         let owner = self.owner.as_ref().map_err(Clone::clone)?;
         for client in &owner.clients {
             let time = self.time(event);
-            reading.events.push(automatic::event(event, client, time, self.now)?);
+            let mut found = automatic::event(event, client, time, self.now)?;
+            found.clicks.waba.clone_from(&owner.waba);
+            reading.events.push(found);
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ fn a_lead_that_whatsapp_finds_is_an_event() {
     assert_eq!((event.client.as_str(), event.name.as_str()), ("acme", "LeadSubmitted"));
     assert_eq!(event.time.timestamp(), 1_749_069_089);
     assert_eq!(event.action_source.as_str(), "business_messaging");
+    assert_eq!(event.clicks.waba.as_deref(), Some("102290129340398"));
     assert!(
         event
             .clicks

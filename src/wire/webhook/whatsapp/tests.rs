@@ -216,7 +216,8 @@ fn an_account_s_id_that_is_none_is_a_fault_once_something_would_be_kept_under_it
     let acme = id("acme");
     for wrong in ["\u{0}", "waba-1", "-1", "10229 0129", &"x".repeat(3_000), &long] {
         let click = change(&[message("16505551234", "lost")]);
-        let sale = json!({"field": "automatic_events", "value": {"automatic_events": [{"event_name": "LeadSubmitted"}]}});
+        let sale =
+            json!({"field": "automatic_events", "value": {"automatic_events": [{"event_name": "LeadSubmitted"}]}});
         let kept = (WABA, vec![change(&[message("16505551234", "kept")])]);
         let body = payload(&[(wrong, vec![click, sale]), kept]).to_string();
         for client in [None, Some(&acme)] {

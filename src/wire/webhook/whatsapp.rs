@@ -7,6 +7,8 @@ mod automatic_tests;
 mod node;
 mod sender;
 #[cfg(test)]
+mod sender_tests;
+#[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, Utc};

@@ -13,7 +13,7 @@ use crate::domain::{Cause, Click, ClientId, event::Event, person::Person};
 /// The largest webhook, in bytes.
 pub const WEBHOOK_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The most that one webhook may tell, so that none keeps the router busy for long.
+/// The most items of one webhook, whole or as the clicks and events that they make, so that none keeps the router busy for long.
 const ITEMS_MAX: usize = 10_000;
 
 /// What one webhook comes to. Its good parts are worked off also where others are at fault.
@@ -42,6 +42,11 @@ impl Reading {
             fault: Some(Malformed { cause, field }),
             ..Self::default()
         }
+    }
+
+    /// Says whether it tells more than one webhook may.
+    fn is_too_large(&self) -> bool {
+        self.clicks.len() + self.events.len() > ITEMS_MAX
     }
 
     /// Notes a fault; the first one counts.

@@ -64,6 +64,9 @@ pub fn read(
         };
         for change in node.items("changes", &mut reading) {
             entry.change(&change, &mut reading);
+            if reading.is_too_large() {
+                return Reading::from(Malformed::of(Cause::TooLarge));
+            }
         }
     }
     reading
@@ -134,6 +137,9 @@ impl Entry {
         }
         let contacts = Contacts::read(&value, reading);
         for message in messages {
+            if reading.is_too_large() {
+                return;
+            }
             match self.click(&message, &contacts, reading) {
                 Ok(Some(())) => {}
                 Ok(None) => reading.ignored += 1,
@@ -141,6 +147,9 @@ impl Entry {
             }
         }
         for event in events {
+            if reading.is_too_large() {
+                return;
+            }
             if let Err(fault) = self.automatic_event(&event, reading) {
                 reading.note(fault);
             }

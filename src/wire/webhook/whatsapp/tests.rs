@@ -277,6 +277,25 @@ fn what_is_no_payload_is_named_so() {
     assert_eq!(fault(&reading(&large)), Some((Cause::TooLarge, "")));
 }
 
+#[test]
+fn a_webhook_of_more_than_ten_thousand_clicks_and_events_is_too_large() {
+    // Two clients have this account, so everything counts twice.
+    let with = |events: usize| {
+        let lead = json!({"event_name": "LeadSubmitted", "ctwa_clid": "Abc"});
+        let leads = json!({"field": "automatic_events", "value": {"automatic_events": vec![lead; events]}});
+        read_json(&payload(&[(
+            "77777",
+            vec![change(&[message("16505551234", "Abc")]), leads],
+        )]))
+    };
+
+    let most = with(4_999);
+    assert_eq!((most.clicks.len(), most.events.len(), fault(&most)), (2, 9_998, None));
+    let more = with(5_000);
+    assert_eq!(fault(&more), Some((Cause::TooLarge, "")));
+    assert!(more.clicks.is_empty() && more.events.is_empty());
+}
+
 /// Puts something else in the place of the n-th value of a payload.
 fn replace(value: &mut Value, countdown: &mut usize, by: &Value) {
     if *countdown == 0 {

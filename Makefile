@@ -40,7 +40,7 @@ lint: ## Check the formatting and run clippy
 
 bench: ## Measure the speed, against services of its own
 	@scripts/build-tools
-	scripts/with-services bench -- cargo bench --bench whole_path
+	scripts/with-services bench -- cargo bench --bench whole_path --bench click_ledger
 
 schemas: ## Write schemas/messages again from the types
 	@scripts/build-tools

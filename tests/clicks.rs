@@ -13,7 +13,7 @@ use uuid::Uuid;
 use self::schema::Schema;
 
 fn client(id: &str) -> ClientId {
-    ClientId::parse(id).unwrap()
+    ClientId::parse(id).expect("an ID")
 }
 
 fn now() -> DateTime<Utc> {
@@ -45,7 +45,8 @@ async fn asked(schema: &Schema, who: &str, identities: &[Uuid], sources: &[Click
         sources: sources.to_vec(),
         until: now() + TimeDelta::minutes(1),
     };
-    schema.store.latest_clicks(&[question]).await.unwrap().remove(0)
+    let mut answers = schema.store.latest_clicks(&[question]).await.expect("Postgres answers");
+    answers.remove(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]

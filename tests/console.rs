@@ -8,8 +8,14 @@ mod check;
 mod dead;
 #[path = "console/doctor.rs"]
 mod doctor;
+#[path = "console/erased_letters.rs"]
+mod erased_letters;
 #[path = "console/explain.rs"]
 mod explain;
+#[path = "console/forget.rs"]
+mod forget;
+#[path = "console/forgotten.rs"]
+mod forgotten;
 #[path = "console/inbound.rs"]
 mod inbound;
 #[path = "console/publish.rs"]

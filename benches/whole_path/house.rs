@@ -19,6 +19,9 @@ use crate::{
     support::{management::Management, schema::Schema, simulator::Simulator, vhost::Vhost},
 };
 
+/// The key of the digests by which people are known.
+pub const IDENTITY_KEY: &str = "a key for the benchmark only";
+
 const RELAY: &str = env!("CARGO_BIN_EXE_conversion-relay");
 /// What is left of the simulator's name in /proc.
 const SIMULATOR_NAME: &str = "platform-simula";
@@ -98,7 +101,7 @@ impl House {
             .args(arguments)
             .env("RELAY_AMQP_URL", &self.vhost.url)
             .env("RELAY_DATABASE_URL", &self.schema.url)
-            .env("RELAY_IDENTITY_KEY", "a key for the benchmark only")
+            .env("RELAY_IDENTITY_KEY", IDENTITY_KEY)
             .env("RELAY_ADMIN_ADDRESS", "127.0.0.1:0")
             .env("RELAY_META_URL", simulator)
             .env("RELAY_GOOGLE_URL", simulator)

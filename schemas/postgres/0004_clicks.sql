@@ -15,3 +15,6 @@ CREATE TABLE clicks (
 -- The newest clicks of a person that an ad account takes, without a look at the table.
 CREATE INDEX clicks_latest ON clicks (client_id, identity, source, first_seen DESC) INCLUDE (kind, value, time_is_known);
 CREATE INDEX clicks_first_seen ON clicks (first_seen);
+
+-- What waits for a click, however much else waits beside it.
+CREATE INDEX dispatches_awaiting_click ON dispatches (attend_at) WHERE state = 'waiting' AND cause = 'waiting_for_click';

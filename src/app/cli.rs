@@ -13,7 +13,7 @@ use crate::{
     config::{self, BrokerConfig, Config, DatabaseConfig, ProcessEnvironment},
     domain::Platform,
     roles::console::{
-        accounts, audit, classify, dead, explain, keys, logins, mappings,
+        accounts, audit, classify, dead, explain, forget, keys, logins, mappings,
         pause::{PauseArgs, ResumeArgs},
         publish, resend,
     },
@@ -76,6 +76,8 @@ enum Command {
     Dead(dead::Args),
     /// Decide anew about what the ledger keeps: for new ad accounts, other pixels, repaired mistakes
     Resend(resend::Args),
+    /// Erase a person at a client: clicks, identity, letters; without --yes only a forecast
+    Forget(forget::Args),
     /// Look at everything that the relay needs, and say what to do where something is missing
     Doctor,
     /// Put events into the queue, a JSON object a line, checked and confirmed
@@ -124,6 +126,7 @@ impl Cli {
             Command::Publish(args) => console::publish(&args).await,
             Command::Dead(args) => console::dead(&args).await,
             Command::Resend(args) => console::resend(&args).await,
+            Command::Forget(args) => console::forget(&args).await,
             Command::Doctor => console::doctor().await,
         }
     }

@@ -18,7 +18,8 @@ use crate::{
     platform::Endpoints,
     roles::{
         console::{
-            Console, ConsoleError, Exit, audit, check, classify, dead, doctor, explain, mappings, publish, resend,
+            Console, ConsoleError, Exit, audit, check, classify, dead, doctor, explain, forget, mappings, publish,
+            resend,
         },
         credentials::Credentials,
     },
@@ -101,14 +102,8 @@ pub(super) async fn publish(args: &publish::Args) -> anyhow::Result<ExitCode> {
 /// `dead`
 pub(super) async fn dead(args: &dead::Args) -> anyhow::Result<ExitCode> {
     let parts = Parts::read().await?;
-    let tools = dead::Tools {
-        console: &parts.console,
-        broker: &parts.broker,
-        topology: &parts.topology,
-        silence: parts.silence,
-    };
     let mut out = standard_output();
-    let result = dead::run(args, tools, &mut out).await;
+    let result = dead::run(args, parts.letter_tools(), &mut out).await;
     parts.broker.close(CLOSE_PATIENCE).await;
     finish(result, out)
 }
@@ -124,6 +119,16 @@ pub(super) async fn resend(args: &resend::Args) -> anyhow::Result<ExitCode> {
     };
     let mut out = standard_output();
     let result = resend::run(args, tools, &mut out).await;
+    parts.broker.close(CLOSE_PATIENCE).await;
+    finish(result, out)
+}
+
+/// `forget`
+pub(super) async fn forget(args: &forget::Args) -> anyhow::Result<ExitCode> {
+    let parts = Parts::read().await?;
+    let keys = search_keys();
+    let mut out = standard_output();
+    let result = forget::run(args, parts.letter_tools(), keys.as_ref(), &mut out).await;
     parts.broker.close(CLOSE_PATIENCE).await;
     finish(result, out)
 }
@@ -156,6 +161,15 @@ impl Parts {
             topology: Topology::new(config.prefix.clone()),
             silence: pace.silence,
         })
+    }
+
+    fn letter_tools(&self) -> dead::Tools<'_> {
+        dead::Tools {
+            console: &self.console,
+            broker: &self.broker,
+            topology: &self.topology,
+            silence: self.silence,
+        }
     }
 }
 

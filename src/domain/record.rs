@@ -102,6 +102,15 @@ impl EventRecord {
         }
     }
 
+    /// What is kept when the person is forgotten: which event it was, when, and where it happened.
+    pub fn forgotten(&self) -> Self {
+        Self {
+            first_seen: self.first_seen,
+            action_source: self.action_source,
+            ..Self::bare(self.client.clone(), self.event_id.clone(), &self.name, self.time)
+        }
+    }
+
     /// Leaves the plain person behind; `identity` makes each platform's form of it.
     pub fn from_event(event: &Event, currency_default: Option<&str>, identities: PerPlatform<Identity>) -> Self {
         Self {

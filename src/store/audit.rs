@@ -66,6 +66,8 @@ pub struct AuditEvent {
     pub cause: Option<Cause>,
     /// How often it came again with another time, value or click.
     pub differing: i32,
+    /// When its person was forgotten, if they were.
+    pub forgotten_at: Option<DateTime<Utc>>,
     /// One for each ad account that wants it, the oldest account first.
     pub entries: Vec<AuditEntry>,
 }
@@ -150,8 +152,7 @@ pub struct Unwanted {
     pub count: i64,
 }
 
-const EVENT_COLUMNS: &str =
-    "key, client_id, event_id, name, order_id, happened_at, received_at, value, currency, cause, differing";
+const EVENT_COLUMNS: &str = "key, client_id, event_id, name, order_id, happened_at, received_at, value, currency, cause, differing, forgotten_at";
 
 // $1 client, $2 since, $3 platform, $4 states, $5 cause, $6 limit. An event-level cause has no platform and no state.
 const CONDITIONS: &str = "
@@ -330,6 +331,7 @@ fn event_of(row: &Row) -> Result<AuditEvent, StoreError> {
         currency: columns.get("currency")?,
         cause: cause_of(&columns)?,
         differing: columns.get("differing")?,
+        forgotten_at: columns.get("forgotten_at")?,
         entries: Vec::new(),
     })
 }

@@ -91,8 +91,12 @@ impl Store {
                        AS decided(event_key, account_id, state, cause, due, deadline)
                  ), updated AS (
                      UPDATE dispatches dispatch
-                     SET state = decided.state, cause = decided.cause, detail = NULL, due = decided.due, deadline = decided.deadline,
-                         attend_at = coalesce(decided.due, now()), lease = NULL, deferrals = dispatch.deferrals + 1,
+                     SET state = CASE WHEN decided.state = 'waiting' AND dispatch.cause = 'forgotten' THEN 'not_sent' ELSE decided.state END,
+                         cause = CASE WHEN decided.state = 'waiting' AND dispatch.cause = 'forgotten' THEN 'forgotten' ELSE decided.cause END,
+                         due = CASE WHEN decided.state = 'waiting' AND dispatch.cause = 'forgotten' THEN NULL ELSE decided.due END,
+                         attend_at = CASE WHEN decided.state = 'waiting' AND dispatch.cause = 'forgotten' THEN NULL
+                                          ELSE coalesce(decided.due, now()) END,
+                         detail = NULL, deadline = decided.deadline, lease = NULL, deferrals = dispatch.deferrals + 1,
                          dead_count = dispatch.dead_count + (decided.state = 'failed')::integer,
                          first_ambiguous_at = coalesce(dispatch.first_ambiguous_at, now()), updated_at = now()
                      FROM decided
@@ -228,7 +232,7 @@ impl Store {
     }
 
     /// Failed dispatches whose dead copy is not known to be confirmed; each is given again a minute later, until
-    /// [`Store::dead_copies_confirmed`].
+    /// [`Store::dead_copies_confirmed`]. Those of a forgotten person need none.
     pub async fn missing_dead_copies(&self, limit: i64) -> Result<Vec<(Dispatch, DeadFacts)>, StoreError> {
         let client = self.client().await?;
         let rows = client
@@ -237,13 +241,15 @@ impl Store {
                     "WITH missing AS (
                          SELECT event_key, account_id FROM dispatches WHERE state = 'failed' AND attend_at <= now()
                          ORDER BY attend_at LIMIT $1 FOR UPDATE SKIP LOCKED
+                     ), copied AS (
+                         UPDATE dispatches dispatch SET attend_at = CASE WHEN event.forgotten_at IS NULL THEN now() + {STAMP} END
+                         FROM missing JOIN events event ON event.key = missing.event_key
+                         WHERE dispatch.event_key = missing.event_key AND dispatch.account_id = missing.account_id
+                         RETURNING event.body::text AS body, dispatch.account_id, dispatch.platform, dispatch.destination, dispatch.deadline,
+                                   dispatch.click::text AS click, dispatch.cause, dispatch.detail, dispatch.dead_count, dispatch.attempts,
+                                   dispatch.updated_at, event.forgotten_at
                      )
-                     UPDATE dispatches dispatch SET attend_at = now() + {STAMP}
-                     FROM missing JOIN events event ON event.key = missing.event_key
-                     WHERE dispatch.event_key = missing.event_key AND dispatch.account_id = missing.account_id
-                     RETURNING event.body::text AS body, dispatch.account_id, dispatch.platform, dispatch.destination, dispatch.deadline,
-                               dispatch.click::text AS click, dispatch.cause, dispatch.detail, dispatch.dead_count, dispatch.attempts,
-                               dispatch.updated_at"
+                     SELECT * FROM copied WHERE forgotten_at IS NULL"
                 ),
                 &[&limit],
             )
@@ -396,17 +402,20 @@ impl Store {
 }
 
 /// Second half of the statements that take dispatches out of the ledger: from `chosen` to rows of [`dispatch_of`]. `due` stays set as the stamp until
-/// the message is confirmed.
+/// the message is confirmed. What is of a forgotten person ends here instead.
 const TAKEN_OUT: &str = "taken AS (
     UPDATE dispatches dispatch
-    SET state = 'queued', cause = NULL, detail = NULL, due = now(), attend_at = now() + interval '1 minute', probe = false, republished = 0,
+    SET state = CASE WHEN event.forgotten_at IS NULL THEN 'queued' ELSE 'not_sent' END,
+        cause = CASE WHEN event.forgotten_at IS NOT NULL THEN 'forgotten' END, detail = NULL,
+        due = CASE WHEN event.forgotten_at IS NULL THEN now() END,
+        attend_at = CASE WHEN event.forgotten_at IS NULL THEN now() + interval '1 minute' END, probe = false, republished = 0,
         updated_at = now()
     FROM chosen JOIN events event ON event.key = chosen.event_key
     WHERE dispatch.event_key = chosen.event_key AND dispatch.account_id = chosen.account_id
     RETURNING event.body::text AS body, dispatch.account_id, dispatch.platform, dispatch.destination, dispatch.deadline,
-              dispatch.click::text AS click
+              dispatch.click::text AS click, event.forgotten_at
 )
-SELECT * FROM taken ORDER BY deadline";
+SELECT * FROM taken WHERE forgotten_at IS NULL ORDER BY deadline";
 
 fn key_of(row: &tokio_postgres::Row) -> DispatchKey {
     DispatchKey {

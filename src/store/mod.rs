@@ -7,6 +7,7 @@ pub mod awaiting;
 pub mod checkup;
 pub mod clicks;
 pub mod directory;
+pub mod forgetting;
 pub mod keeping;
 pub mod migrations;
 pub mod pauses;

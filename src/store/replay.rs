@@ -95,7 +95,7 @@ pub struct Reopening {
 pub enum Reopened {
     /// It stands as queued, and must be published now, and then [`Store::published`]. Otherwise the keeper publishes it a minute later.
     Out(Box<Dispatch>),
-    /// The letter is of the past: it has been reopened since, or was sent.
+    /// The letter is of the past: it has been reopened since, or was sent, or its person is forgotten.
     MovedOn,
     /// The platform no longer takes it.
     TooLate,
@@ -113,7 +113,7 @@ pub struct QueueLock {
 // $1 platforms, $2 client, $3 cause, $4 since, $5 until, $6 event.
 const FAILED: &str = "
     FROM dispatches dispatch JOIN events event ON event.key = dispatch.event_key
-    WHERE dispatch.state = 'failed' AND dispatch.platform = ANY ($1)
+    WHERE dispatch.state = 'failed' AND dispatch.platform = ANY ($1) AND event.forgotten_at IS NULL
       AND ($2::text IS NULL OR event.client_id = $2) AND ($3::text IS NULL OR dispatch.cause = $3)
       AND ($4::timestamptz IS NULL OR dispatch.updated_at >= $4) AND ($5::timestamptz IS NULL OR dispatch.updated_at < $5)
       AND ($6::text IS NULL OR event.event_id = $6 OR event.order_id = $6)";
@@ -130,7 +130,8 @@ WITH wanted AS (
     FOR UPDATE OF dispatch
 ), verdict AS (
     SELECT event_key, account_id, CASE WHEN may_be_counted THEN duplicate_until ELSE deadline END AS deadline,
-           CASE WHEN state <> 'failed' OR dead_count <> letter_count THEN 'moved_on'
+           CASE WHEN state <> 'failed' OR dead_count <> letter_count
+                     OR EXISTS (SELECT FROM events WHERE key = event_key AND forgotten_at IS NOT NULL) THEN 'moved_on'
                 WHEN may_be_counted AND duplicate_until IS NULL THEN 'may_be_counted'
                 WHEN CASE WHEN may_be_counted THEN duplicate_until ELSE deadline END <= now() THEN 'too_late'
                 ELSE 'out' END AS verdict

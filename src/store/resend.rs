@@ -37,6 +37,8 @@ pub struct KeptEvent {
     pub record: EventRecord,
     /// The digests of the person's identities.
     pub identities: Vec<Uuid>,
+    /// Whether its person is forgotten: nothing is made of it any more.
+    pub is_forgotten: bool,
     /// How it stands at each ad account that it has a row for.
     pub standing: Vec<Standing>,
     /// Where the page after it begins.
@@ -72,7 +74,8 @@ pub struct Renewal {
 }
 
 const PAGE: &str = "
-SELECT event.key, event.received_at, event.body::text AS body, event.identities, dispatch.account_id, dispatch.destination, dispatch.state, dispatch.cause,
+SELECT event.key, event.received_at, event.forgotten_at IS NOT NULL AS is_forgotten, event.body::text AS body, event.identities, dispatch.account_id,
+       dispatch.destination, dispatch.state, dispatch.cause,
        dispatch.first_ambiguous_at IS NOT NULL AS is_ambiguous, dispatch.updated_at
 FROM (SELECT * FROM events
       WHERE (received_at, key) > ($1, $2) AND received_at < $3 AND ($4::text IS NULL OR client_id = $4)
@@ -81,7 +84,8 @@ FROM (SELECT * FROM events
 LEFT JOIN dispatches dispatch ON dispatch.event_key = event.key
 ORDER BY event.received_at, event.key, dispatch.account_id";
 
-// What is queued is stamped: its message must be published now, or the keeper publishes it a minute later.
+// What is queued is stamped: its message must be published now, or the keeper publishes it a minute later. The event is locked first, so that
+// nothing is made anew of one whose person is forgotten meanwhile.
 const RENEW: &str = "
 WITH wanted AS (
     SELECT *, CASE state WHEN 'queued' THEN now() ELSE first_due END AS due,
@@ -89,12 +93,14 @@ WITH wanted AS (
     FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::text[],
                 $10::timestamptz[], $11::text[])
       AS wanted(event_key, account_id, platform, destination, state, cause, first_due, deadline, click, stood, detail)
+), living AS MATERIALIZED (
+    SELECT key FROM events WHERE key = ANY ($1) AND forgotten_at IS NULL ORDER BY key FOR NO KEY UPDATE
 ), renewed AS (
     UPDATE dispatches dispatch
     SET destination = wanted.destination, state = wanted.state, cause = wanted.cause, detail = wanted.detail, due = wanted.due,
         dead_count = dispatch.dead_count + (wanted.state = 'failed')::integer, deadline = wanted.deadline, attend_at = wanted.attend_at, lease = NULL, deferrals = 0, republished = 0, first_ambiguous_at = NULL,
         probe = false, receipt = NULL, click = wanted.click::json, updated_at = now()
-    FROM wanted
+    FROM wanted JOIN living ON living.key = wanted.event_key
     WHERE dispatch.event_key = wanted.event_key AND dispatch.account_id = wanted.account_id AND dispatch.updated_at = wanted.stood
       AND (dispatch.state IN ('not_sent', 'failed', 'sent', 'confirmed')
            OR dispatch.state = 'waiting' AND dispatch.cause = 'waiting_for_click')
@@ -102,7 +108,7 @@ WITH wanted AS (
 ), added AS (
     INSERT INTO dispatches (event_key, account_id, platform, destination, state, cause, due, deadline, attend_at, click)
     SELECT event_key, account_id, platform, destination, state, cause, due, deadline, attend_at, click::json
-    FROM wanted WHERE stood IS NULL AND EXISTS (SELECT FROM events WHERE key = event_key)
+    FROM wanted JOIN living ON living.key = wanted.event_key WHERE stood IS NULL
     ON CONFLICT DO NOTHING
     RETURNING event_key, account_id, deadline
 ), changed AS (
@@ -139,6 +145,7 @@ impl Store {
                 events.push(KeptEvent {
                     record: Columns { table: "events", row }.parse("body", |text| serde_json::from_str(text).ok())?,
                     identities: Columns { table: "events", row }.get("identities")?,
+                    is_forgotten: row.get("is_forgotten"),
                     standing: Vec::new(),
                     place,
                 });

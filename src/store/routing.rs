@@ -77,7 +77,7 @@ WITH event AS (
     ON CONFLICT (key) DO UPDATE SET cause = NULL, keep_until = excluded.keep_until, body = excluded.body, identities = excluded.identities,
                                     fingerprint = excluded.fingerprint, happened_at = excluded.happened_at, value = excluded.value,
                                     currency = excluded.currency, order_id = excluded.order_id
-        WHERE events.cause IN ('unknown_client', 'no_ad_account') AND excluded.cause IS NULL
+        WHERE events.cause IN ('unknown_client', 'no_ad_account') AND excluded.cause IS NULL AND events.forgotten_at IS NULL
     RETURNING key
 ), held AS (
     SELECT DISTINCT account.id, first_value(pause.cause) OVER (PARTITION BY account.id ORDER BY pause.since) AS cause
@@ -105,7 +105,8 @@ UNION ALL SELECT event_key, account_id, state = 'queued' FROM dispatch";
 const READ_BACK: &str = "
 SELECT event.key, event.fingerprint, event.body::text AS body, dispatch.account_id, dispatch.platform, dispatch.destination,
        dispatch.deadline, dispatch.click::text AS click
-FROM events event LEFT JOIN dispatches dispatch ON dispatch.event_key = event.key AND dispatch.state = 'queued'
+FROM events event
+LEFT JOIN dispatches dispatch ON dispatch.event_key = event.key AND dispatch.state = 'queued' AND event.forgotten_at IS NULL
 WHERE event.key = ANY ($1)";
 
 #[derive(Default)]
@@ -215,7 +216,8 @@ impl Store {
                 },
                 None => {
                     let (fingerprint, queued) = standing.remove(&key.0).unwrap_or_default();
-                    let differs = fingerprint != event.fingerprint;
+                    // Of one whose person is forgotten there is none to compare with.
+                    let differs = !fingerprint.is_empty() && fingerprint != event.fingerprint;
                     StoredEvent {
                         is_repetition: true,
                         differs,

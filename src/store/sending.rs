@@ -174,6 +174,7 @@ FROM wanted
 LEFT JOIN verdict USING (event_key, account_id)
 LEFT JOIN claimed USING (event_key, account_id)";
 
+// A dispatch whose person was forgotten while it was being sent bears that as its cause; it does not wait for another try.
 const RECORD: &str = "
 WITH record AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
@@ -183,16 +184,20 @@ WITH record AS (
                 request_id, http_status, duration_ms, batch)
 ), updated AS (
     UPDATE dispatches dispatch
-    SET state = record.state, cause = record.cause, detail = record.detail, due = record.due, deadline = record.deadline,
+    SET state = CASE WHEN dispatch.cause = 'forgotten' AND record.state IN ('waiting', 'paused') THEN 'not_sent' ELSE record.state END,
+        cause = CASE WHEN dispatch.cause = 'forgotten' AND record.state IN ('waiting', 'paused') THEN 'forgotten' ELSE record.cause END,
+        detail = CASE WHEN dispatch.cause = 'forgotten' AND record.state IN ('waiting', 'paused') THEN NULL ELSE record.detail END,
+        due = CASE WHEN dispatch.cause = 'forgotten' AND record.state IN ('waiting', 'paused') THEN NULL ELSE record.due END, deadline = record.deadline,
         receipt = CASE record.state WHEN 'sent' THEN record.receipt ELSE coalesce(record.receipt, dispatch.receipt) END, lease = NULL,
         questions = CASE record.state WHEN 'sent' THEN 0 ELSE dispatch.questions END, updated_at = now(),
         deferrals = dispatch.deferrals + record.is_deferral::integer,
         attempts = dispatch.attempts - (record.outcome IS NULL)::integer,
         dead_count = dispatch.dead_count + (record.state = 'failed')::integer,
         first_ambiguous_at = coalesce(dispatch.first_ambiguous_at, CASE WHEN record.is_ambiguous THEN now() END),
-        attend_at = CASE record.state WHEN 'waiting' THEN record.due WHEN 'paused' THEN record.deadline
-                         WHEN 'failed' THEN now() + interval '1 minute'
-                         WHEN 'sent' THEN CASE WHEN record.receipt IS NOT NULL THEN record.due END END
+        attend_at = CASE WHEN dispatch.cause = 'forgotten' AND record.state IN ('waiting', 'paused') THEN NULL
+                         WHEN record.state = 'waiting' THEN record.due WHEN record.state = 'paused' THEN record.deadline
+                         WHEN record.state = 'failed' THEN now() + interval '1 minute'
+                         WHEN record.state = 'sent' AND record.receipt IS NOT NULL THEN record.due END
     FROM record
     WHERE dispatch.event_key = record.event_key AND dispatch.account_id = record.account_id
       AND (dispatch.state = 'sending' AND dispatch.lease = record.lease
@@ -291,15 +296,15 @@ impl Store {
         Ok(usize::try_from(renewed).unwrap_or(usize::MAX))
     }
 
-    /// Gives claims back that were not sent: the attempt is as if it had never been opened.
+    /// Gives claims back that were not sent: the attempt is as if it had never been opened. What is of a forgotten person ends here.
     pub async fn give_back(&self, lease: Uuid, keys: &[DispatchKey], silence: Duration) -> Result<(), StoreError> {
         let (events, accounts) = columns(keys);
         let client = self.client().await?;
         client
             .execute(
                 "UPDATE dispatches dispatch
-                 SET state = 'queued', lease = NULL, attempts = attempts - 1, updated_at = now(),
-                     attend_at = now() + $4::float8 * interval '1 second'
+                 SET state = CASE WHEN cause = 'forgotten' THEN 'not_sent' ELSE 'queued' END, lease = NULL, attempts = attempts - 1,
+                     updated_at = now(), attend_at = CASE WHEN cause = 'forgotten' THEN NULL ELSE now() + $4::float8 * interval '1 second' END
                  FROM unnest($1::uuid[], $2::integer[]) AS wanted(event_key, account_id)
                  WHERE dispatch.event_key = wanted.event_key AND dispatch.account_id = wanted.account_id
                    AND dispatch.state = 'sending' AND dispatch.lease = $3",

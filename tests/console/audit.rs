@@ -159,7 +159,7 @@ async fn csv_is_a_table_with_a_line_a_conversion() {
     let lines: Vec<&str> = out.lines().collect();
     assert!(lines[0].starts_with("time,received,client,order"), "{out}");
     assert!(
-        lines[1].ends_with(",59.90,EUR,,failed:refused,waiting:click_too_recent,"),
+        lines[1].ends_with(",59.90,EUR,,failed:refused,waiting:click_too_recent,,"),
         "{out}"
     );
 }

@@ -223,11 +223,6 @@ pub fn now() -> DateTime<Utc> {
 /// A purchase of Jane's at ACME that nobody has decided about.
 pub fn purchase(order: &str) -> NewEvent {
     let client = ClientId::parse("acme").expect("an ID");
-    let person = Person {
-        emails: vec![Personal::new("jane@example.com")],
-        phones: vec![Personal::new("0170 1234567")],
-        ..Person::default()
-    };
     let mut record: EventRecord = serde_json::from_value(json!({
         "client": "acme", "event_id": format!("e-{order}"), "name": "Purchase", "time": now(), "first_seen": now(),
         "action_source": "website", "identities": {"meta": {"em": ["5ecr3t"]}, "google": {}, "tiktok": {}}
@@ -240,15 +235,25 @@ pub fn purchase(order: &str) -> NewEvent {
     record.currency = Some("EUR".to_owned());
     record.action_source = ActionSource::Website;
     record.consent = Consent::default();
-    let keys = SearchKeys::new(vec![IDENTITY_KEY.as_bytes().to_vec()]).expect("a key");
     NewEvent {
         record,
         fingerprint: [7; 16],
-        identities: keys.digests(&person, Some("DE")).stored,
+        identities: digests(&[Personal::new("jane@example.com")], &[Personal::new("0170 1234567")]),
         cause: None,
         keep_until: now() + TimeDelta::days(90),
         dispatches: vec![],
     }
+}
+
+/// The digests of a person's addresses and numbers.
+pub fn digests(emails: &[Personal], phones: &[Personal]) -> Vec<Uuid> {
+    let person = Person {
+        emails: emails.to_vec(),
+        phones: phones.to_vec(),
+        ..Person::default()
+    };
+    let keys = SearchKeys::new(vec![IDENTITY_KEY.as_bytes().to_vec()]).expect("a key");
+    keys.digests(&person, Some("DE")).stored
 }
 
 /// An ad account's part of an event.
@@ -284,7 +289,8 @@ pub fn key(event: &NewEvent, account: AccountId) -> DispatchKey {
     }
 }
 
-fn delivered(key: DispatchKey) -> Record {
+/// The platform took it.
+pub fn delivered(key: DispatchKey) -> Record {
     Record {
         key,
         state: State::Sent,

@@ -2,6 +2,7 @@
 
 mod choice;
 mod discard;
+mod erase;
 mod forecast;
 mod letter;
 mod list;
@@ -18,6 +19,10 @@ pub use self::{
     discard::DropArgs,
     replay::ReplayArgs,
     show::ShowArgs,
+};
+pub(super) use self::{
+    erase::{Erasing, erase},
+    letter::Facts,
 };
 use super::{Console, ConsoleError, Exit, connect::connected};
 use crate::{

@@ -13,6 +13,7 @@ mod error;
 pub mod explain;
 mod files;
 mod footnotes;
+pub mod forget;
 mod holding;
 pub mod keys;
 mod lines;

@@ -18,7 +18,7 @@ pub(super) const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a body may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Room for all bodies together, in bytes.
-const ROOM_BYTES: usize = 32 * 1024 * 1024;
+const ROOM_BYTES: usize = 16 * 1024 * 1024;
 
 /// Room for the bodies that are with us now.
 pub(super) struct Room(Semaphore);

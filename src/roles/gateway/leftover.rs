@@ -18,7 +18,7 @@ use hyper::body::{Frame, SizeHint};
 
 /// So much of a body is thrown away, and so long; who sends more finds the connection closed.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where a body comes back to when whoever had it has not read it to its end.
 #[derive(Default)]

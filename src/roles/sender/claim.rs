@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{PUBLISH_PATIENCE, Parcel};
 use crate::{
     broker::Publisher,
-    domain::{AccountId, Cause, DispatchKey},
+    domain::{AccountId, Cause, DispatchKey, EventKey},
     metrics::conversions,
     roles::{chain, context::Context, messages::dead_message},
     store::sending::{Claim, Claimed, DeadFacts},
@@ -96,8 +96,24 @@ pub(super) async fn claim(context: Arc<Context>, publisher: Publisher, parcels: 
     }
 }
 
-/// Publishes dead copies, and acks those that are confirmed.
+/// Publishes dead copies, and acks those that are confirmed. Of a forgotten person no copy is left.
 pub(super) async fn bury(context: &Context, publisher: &Publisher, dead: Vec<(Parcel, DeadFacts)>) {
+    if dead.is_empty() {
+        return;
+    }
+    let events: Vec<EventKey> = dead.iter().map(|(parcel, _)| parcel.key.event).collect();
+    let forgotten = match context.store.forgotten_among(&events).await {
+        Ok(forgotten) => forgotten,
+        Err(failure) => {
+            warn!(error = %chain(&failure), "dead copies not published; the keeper makes them good");
+            dead.into_iter().for_each(|(parcel, _)| parcel.delivery.requeue());
+            return;
+        }
+    };
+    let (forgotten, dead): (Vec<_>, Vec<_>) = dead
+        .into_iter()
+        .partition(|(parcel, _)| forgotten.contains(&parcel.key.event));
+    note_confirmed(context, forgotten).await;
     if dead.is_empty() {
         return;
     }
@@ -114,15 +130,23 @@ pub(super) async fn bury(context: &Context, publisher: &Publisher, dead: Vec<(Pa
         return;
     }
     crate::crash_point!("sender.after_dead_letter");
+    for (parcel, facts) in &dead {
+        conversions::dead_letter(parcel.dispatch.platform.as_str(), facts.cause);
+    }
+    note_confirmed(context, dead).await;
+}
+
+/// Notes that nobody need look after these any more, and acks them.
+async fn note_confirmed(context: &Context, dead: Vec<(Parcel, DeadFacts)>) {
+    if dead.is_empty() {
+        return;
+    }
     let keys: Vec<DispatchKey> = dead.iter().map(|(parcel, _)| parcel.key).collect();
     if let Err(failure) = context.store.dead_copies_confirmed(&keys).await {
         // The keeper publishes them once more then, and replay takes a second copy for what it is.
         warn!(error = %chain(&failure), "confirmed dead copies could not be noted");
     }
-    for (parcel, facts) in dead {
-        conversions::dead_letter(parcel.dispatch.platform.as_str(), facts.cause);
-        parcel.delivery.ack();
-    }
+    dead.into_iter().for_each(|(parcel, _)| parcel.delivery.ack());
 }
 
 /// A message that the ledger knows nothing of: an older backup of the database, or one whose time of keeping is over.

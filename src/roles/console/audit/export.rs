@@ -9,7 +9,7 @@ use crate::{
     store::audit::{AuditEntry, AuditEvent},
 };
 
-const CSV_HEADER: &str = "time,received,client,order,event,event_id,value,currency,cause,meta,google,tiktok";
+const CSV_HEADER: &str = "time,received,client,order,event,event_id,value,currency,cause,meta,google,tiktok,forgotten";
 
 /// A JSON object a line. Times are RFC 3339 in UTC; each platform has a list, an object for each ad account.
 pub(super) fn json(events: &[AuditEvent], directory: &Directory, out: &mut dyn Write) -> io::Result<()> {
@@ -31,6 +31,7 @@ fn object(event: &AuditEvent, directory: &Directory) -> Value {
         "currency": event.currency,
         "cause": event.cause,
         "came_again_otherwise": event.differing,
+        "forgotten": event.forgotten_at,
     });
     for platform in Platform::ALL {
         let entries = event.entries.iter().filter(|entry| entry.platform == platform);
@@ -72,6 +73,7 @@ pub(super) fn csv(events: &[AuditEvent], directory: &Directory, out: &mut dyn Wr
             event.cause.map(|cause| cause.to_string()).unwrap_or_default(),
         ];
         cells.extend(Platform::ALL.map(|platform| platform_cell(event, platform, directory)));
+        cells.push(event.forgotten_at.map(|at| at.to_rfc3339()).unwrap_or_default());
         writeln!(out, "{}", cells.join(","))?;
     }
     Ok(())
@@ -121,8 +123,8 @@ mod tests {
         json(&sample::events()[..2], &sample::directory(), &mut out).unwrap();
 
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
-        {"came_again_otherwise":0,"cause":null,"client":"acme","currency":"EUR","event":"Purchase","event_id":"e-10481","google":[{"account":"acme/google","cause":null,"changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"confirmed","tries":1,"who":null}],"meta":[{"account":"acme/meta","cause":null,"changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"sent","tries":1,"who":null}],"order":"10481","received":"2026-11-20T08:12:00Z","tiktok":[{"account":"acme/tiktok","cause":"no_click","changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"not_sent","tries":1,"who":"nobody"}],"time":"2026-11-20T08:12:00Z","value":"149"}
-        {"came_again_otherwise":0,"cause":null,"client":"acme","currency":"EUR","event":"Purchase","event_id":"e-10482","google":[{"account":"acme/google","cause":"click_too_recent","changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":"2026-11-20T14:03:00Z","may_be_counted_since":null,"receipt":null,"state":"waiting","tries":0,"who":"nobody"}],"meta":[{"account":"acme/meta","cause":null,"changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"sent","tries":3,"who":null}],"order":"10482","received":"2026-11-20T08:15:00Z","tiktok":[{"account":"acme/tiktok","cause":"no_click","changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"not_sent","tries":1,"who":"nobody"}],"time":"2026-11-20T08:15:00Z","value":"59.9"}
+        {"came_again_otherwise":0,"cause":null,"client":"acme","currency":"EUR","event":"Purchase","event_id":"e-10481","forgotten":null,"google":[{"account":"acme/google","cause":null,"changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"confirmed","tries":1,"who":null}],"meta":[{"account":"acme/meta","cause":null,"changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"sent","tries":1,"who":null}],"order":"10481","received":"2026-11-20T08:12:00Z","tiktok":[{"account":"acme/tiktok","cause":"no_click","changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"not_sent","tries":1,"who":"nobody"}],"time":"2026-11-20T08:12:00Z","value":"149"}
+        {"came_again_otherwise":0,"cause":null,"client":"acme","currency":"EUR","event":"Purchase","event_id":"e-10482","forgotten":null,"google":[{"account":"acme/google","cause":"click_too_recent","changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":"2026-11-20T14:03:00Z","may_be_counted_since":null,"receipt":null,"state":"waiting","tries":0,"who":"nobody"}],"meta":[{"account":"acme/meta","cause":null,"changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"sent","tries":3,"who":null}],"order":"10482","received":"2026-11-20T08:15:00Z","tiktok":[{"account":"acme/tiktok","cause":"no_click","changed":"2026-11-20T08:25:00Z","deadline":"2026-11-27T08:12:00Z","destination":"1234567890","detail":null,"due":null,"may_be_counted_since":null,"receipt":null,"state":"not_sent","tries":1,"who":"nobody"}],"time":"2026-11-20T08:15:00Z","value":"59.9"}
         "#);
     }
 
@@ -133,10 +135,10 @@ mod tests {
         csv(&sample::events(), &sample::directory(), &mut out).unwrap();
 
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
-        time,received,client,order,event,event_id,value,currency,cause,meta,google,tiktok
-        2026-11-20T08:12:00+00:00,2026-11-20T08:12:00+00:00,acme,10481,Purchase,e-10481,149,EUR,,sent,confirmed,not_sent:no_click
-        2026-11-20T08:15:00+00:00,2026-11-20T08:15:00+00:00,acme,10482,Purchase,e-10482,59.9,EUR,,sent,waiting:click_too_recent,not_sent:no_click
-        2026-11-20T08:20:00+00:00,2026-11-20T08:20:00+00:00,acme,,Lead,e-lead,,,,paused:login_refused,not_sent:consent_denied,
+        time,received,client,order,event,event_id,value,currency,cause,meta,google,tiktok,forgotten
+        2026-11-20T08:12:00+00:00,2026-11-20T08:12:00+00:00,acme,10481,Purchase,e-10481,149,EUR,,sent,confirmed,not_sent:no_click,
+        2026-11-20T08:15:00+00:00,2026-11-20T08:15:00+00:00,acme,10482,Purchase,e-10482,59.9,EUR,,sent,waiting:click_too_recent,not_sent:no_click,
+        2026-11-20T08:20:00+00:00,2026-11-20T08:20:00+00:00,acme,,Lead,e-lead,,,,paused:login_refused,not_sent:consent_denied,,
         ");
     }
 

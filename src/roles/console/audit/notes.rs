@@ -79,6 +79,15 @@ impl<'a> Notes<'a> {
         })
     }
 
+    /// The number of the note that an event's person was forgotten then.
+    pub(super) fn about_forgetting(&mut self, at: DateTime<Utc>) -> usize {
+        self.notes.number(Note {
+            cause: Cause::Forgotten,
+            sentence: format!("Its person was forgotten {}.", self.view.clock.with_date(at)),
+            action: "nobody needs to act".to_owned(),
+        })
+    }
+
     /// The notes, a line each.
     pub(super) fn render(&self) -> String {
         self.notes.render()

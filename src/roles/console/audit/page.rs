@@ -87,12 +87,14 @@ impl Page<'_> {
 }
 
 fn name_cell(event: &AuditEvent, notes: &mut Notes<'_>) -> String {
-    let name = one_line(&event.name);
+    let mut name = one_line(&event.name);
     if event.differing > 0 {
-        format!("{name} ({})", notes.about_event(event, Cause::DuplicateDiffers))
-    } else {
-        name
+        name.push_str(&format!(" ({})", notes.about_event(event, Cause::DuplicateDiffers)));
     }
+    if let Some(at) = event.forgotten_at {
+        name.push_str(&format!(" ({})", notes.about_forgetting(at)));
+    }
+    name
 }
 
 /// How the event stands at a platform; with several ad accounts there, a line each with the ad account's name behind it.

@@ -139,6 +139,7 @@ pub(super) fn event(time: &str, order: Option<&str>, entries: Vec<AuditEntry>) -
         currency: None,
         cause: None,
         differing: 0,
+        forgotten_at: None,
         entries,
     }
 }

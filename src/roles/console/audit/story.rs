@@ -62,6 +62,12 @@ impl Story<'_> {
                 &format!("came again {times} with another time, value or click; the first one counts"),
             ));
         }
+        if let Some(at) = event.forgotten_at {
+            lines.push(self.at(
+                at,
+                "its person was forgotten: what told of them is gone, and nothing more is made of it",
+            ));
+        }
         if let Some(cause) = event.cause.filter(|_| event.entries.is_empty()) {
             let blanks = Blanks::default();
             lines.push(row("", &blanks.sentence(cause)));
@@ -81,8 +87,10 @@ impl Story<'_> {
             one_line(&entry.destination),
             standing(entry, self.view.clock)
         )];
-        lines.push(row("click", &self.click(entry)));
-        if let Some(record) = self.record {
+        if self.event.forgotten_at.is_none() {
+            lines.push(row("click", &self.click(entry)));
+        }
+        if let Some(record) = self.record.filter(|_| self.event.forgotten_at.is_none()) {
             lines.push(row("signals", &signals(record, entry)));
         }
         for attempt in self.attempts.iter().filter(|attempt| attempt.account == entry.account) {
@@ -102,7 +110,7 @@ impl Story<'_> {
                 ),
             ));
         }
-        if let Some(next) = self.next(entry) {
+        if let Some(next) = self.next(entry).filter(|_| self.event.forgotten_at.is_none()) {
             lines.push(row("next", &next));
         }
         lines

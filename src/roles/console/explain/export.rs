@@ -77,6 +77,17 @@ pub(super) fn event(explained: &Explained<'_>, out: &mut (dyn Write + Send)) -> 
     writeln!(out)
 }
 
+/// Writes the line of an event whose person is forgotten.
+pub(super) fn forgotten(event_id: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    let line = EventLine {
+        event_id,
+        cause: Some(Cause::Forgotten),
+        results: Vec::new(),
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    writeln!(out)
+}
+
 /// Writes the line of an input that is no event.
 pub(super) fn refused(line: u64, malformed: &Malformed, out: &mut (dyn Write + Send)) -> io::Result<()> {
     let error = ErrorObject {

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 
+use chrono::{DateTime, Utc};
+
 use super::{Args, Tools, export, memory, page::Page, verdict::Desk};
 use crate::{
-    roles::console::{ConsoleError, Exit},
-    store::audit::{AuditFilter, AuditTerm},
+    roles::console::{ConsoleError, Exit, table::one_line},
+    store::audit::{AuditEvent, AuditFilter, AuditTerm},
 };
 
 /// The most events of one order.
@@ -33,6 +35,11 @@ pub(super) async fn explain(
     };
     let mut found = 0;
     for event in store.audit(&filter).await?.iter().rev() {
+        if let Some(at) = event.forgotten_at {
+            found += 1;
+            forgotten(event, at, args, out)?;
+            continue;
+        }
         let Some(record) = store.event_record(event.key).await? else {
             continue;
         };
@@ -66,4 +73,24 @@ pub(super) async fn explain(
         name: id.to_owned(),
         hint: " in the ledger, and no such file; `audit` says where else it may be".to_owned(),
     })
+}
+
+/// Says that nothing is left to explain.
+fn forgotten(
+    event: &AuditEvent,
+    at: DateTime<Utc>,
+    args: &Args,
+    out: &mut (dyn Write + Send),
+) -> Result<(), ConsoleError> {
+    if args.json {
+        return Ok(export::forgotten(&event.event_id, out)?);
+    }
+    let heading = format!("{} of {}, event ID {}", event.name, event.client, event.event_id);
+    writeln!(out, "{}", one_line(&heading))?;
+    writeln!(
+        out,
+        "  its person was forgotten {} UTC: what would be sent is gone, and nothing more is made of it; `audit` tells what became of it before",
+        at.format("%-d %b %Y %H:%M")
+    )?;
+    Ok(())
 }

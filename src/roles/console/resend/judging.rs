@@ -54,6 +54,9 @@ pub(super) fn judge(
     let Some(decision) = decision else {
         return Judgement::NotWanted;
     };
+    if event.is_forgotten {
+        return Judgement::Not(Some(Cause::Forgotten));
+    }
     let standing = event.standing.iter().find(|standing| standing.account == account.id);
     if let Some(standing) = standing
         && let Some(obstacle) = obstacle(standing, account, duplicates)
@@ -132,6 +135,7 @@ mod tests {
         KeptEvent {
             record: serde_json::from_value(record).unwrap(),
             identities: Vec::new(),
+            is_forgotten: false,
             standing,
             place: (Utc::now(), Uuid::nil()),
         }

@@ -234,12 +234,12 @@ impl Ledger {
     fn remember(&mut self, event: &Event) {
         let clicks = clicks_of(event).into_iter();
         self.0
-            .extend(clicks.map(|click| (event.client.clone(), digests(event).stored, click)));
+            .extend(clicks.map(|click| (event.client.clone(), digests(event).current, click)));
     }
 
     /// What it knows of an event's person, the newest first.
     fn ask(&self, event: &Event, accounts: &[&Account]) -> Remembered {
-        let identities = digests(event).sought;
+        let identities = digests(event).all;
         let Some(question) = question(event.into(), accounts.iter().copied(), &identities) else {
             return Remembered::default();
         };
@@ -254,7 +254,11 @@ impl Ledger {
             })
             .collect();
         clicks.sort_by_key(|click| std::cmp::Reverse(click.first_seen));
-        Remembered { clicks, may_grow: true }
+        Remembered {
+            clicks,
+            may_grow: true,
+            chats_are_known: false,
+        }
     }
 }
 

@@ -117,6 +117,9 @@ pub struct ClickIds {
     /// When the person clicked, if the producer knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clicked_at: Option<DateTime<Utc>>,
+    /// The WhatsApp Business Account that `ctwa_clid` led to, where it is known: other accounts' datasets do not take it then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waba: Option<String>,
 }
 
 impl ClickIds {

@@ -16,6 +16,9 @@ pub const VALUED_EVENTS: [&str; 2] = ["Purchase", "Subscribe"];
 /// How far ahead of the relay's clock an event may claim to have happened; it is then clamped to now, once.
 pub const FUTURE_TOLERANCE: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
+/// The beginning of the year 2000 in Unix seconds: what is told of happened no earlier.
+pub const YEAR_2000: i64 = 946_684_800;
+
 /// One funnel step of one person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {

@@ -5,6 +5,9 @@ use url::Url;
 /// The longest text of a platform that is kept, in characters.
 const TEXT_CHARACTERS_MAX: usize = 512;
 
+/// The character that Postgres takes in no text. Nobody means it, so it is cut wherever a text is free.
+pub const NUL: char = '\0';
+
 /// What stands where something was cut.
 const CUT: &str = "<cut>";
 
@@ -103,14 +106,18 @@ pub fn holds_email(text: &str) -> bool {
         .any(looks_like_email)
 }
 
-/// Cuts texts that hold an e-mail address or are a phone number with its plus out of free properties, at any depth; so are keys that do.
+/// Cuts texts that hold an e-mail address or are a phone number with its plus out of free properties, at any depth; so are keys that do, and
+/// keys with a NUL. Out of a text NUL alone is cut.
 pub fn json_object(object: &mut serde_json::Map<String, serde_json::Value>) {
-    object.retain(|key, value| !is_personal_text(key) && keep(value));
+    object.retain(|key, value| !key.contains(NUL) && !is_personal_text(key) && keep(value));
 }
 
 fn keep(value: &mut serde_json::Value) -> bool {
     match value {
-        serde_json::Value::String(text) => !is_personal_text(text),
+        serde_json::Value::String(text) => {
+            text.retain(|character| character != NUL);
+            !is_personal_text(text)
+        }
         serde_json::Value::Array(items) => {
             items.retain_mut(keep);
             true

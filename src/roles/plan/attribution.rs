@@ -204,7 +204,7 @@ fn own(visit: Visit<'_>, kind: ClickKind) -> Option<Click> {
         // Without the click's own time the event's stands for it: the page that the event came from bore the click ID at that time.
         first_seen: clicked_at.unwrap_or(visit.time).min(visit.time),
         time_is_known: clicked_at.is_some(),
-        waba: None,
+        waba: visit.clicks.waba.clone().filter(|_| kind == ClickKind::CtwaClid),
     })
 }
 
@@ -216,9 +216,11 @@ fn own_of(visit: Visit<'_>, account: &Account) -> Option<Click> {
         Some(fbclid) if cookie_fbclid(value) != Some(fbclid) => ClickKind::Fbclid,
         _ => kind,
     };
+    // A click that is known to lead to one WhatsApp Business Account is none of another's.
+    let own = own(visit, kind).filter(|click| click.waba.is_none() || click.waba == account.rules.waba)?;
     Some(Click {
         waba: account.rules.waba.clone(),
-        ..own(visit, kind)?
+        ..own
     })
 }
 

@@ -4,6 +4,8 @@
 mod asking;
 mod attribution;
 mod credit;
+#[cfg(test)]
+mod own_click_tests;
 mod ruling;
 #[cfg(test)]
 mod tests;

@@ -167,7 +167,8 @@ pub(super) fn may_go_without_click(record: &EventRecord, account: &Account) -> b
 fn missing_click_cause(record: &EventRecord, account: &Account) -> Cause {
     let other_kinds: &[ClickKind] = match (account.platform, &account.rules.waba) {
         (Platform::Meta, None) => &[ClickKind::CtwaClid],
-        (Platform::Meta, Some(_)) => &[ClickKind::Fbc, ClickKind::Fbclid],
+        // Its own kind is elsewhere, too, where it led to another WhatsApp Business Account.
+        (Platform::Meta, Some(_)) => &[ClickKind::CtwaClid, ClickKind::Fbc, ClickKind::Fbclid],
         _ => &[],
     };
     if record.clicks.first_of(other_kinds).is_some() {

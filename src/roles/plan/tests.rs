@@ -11,7 +11,7 @@ use crate::domain::{
 
 const FBC: &str = "fb.1.1795000000000.IwAR1a-b_C";
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_290_000, 0).unwrap()
 }
 
@@ -19,7 +19,7 @@ fn ago(days: i64) -> DateTime<Utc> {
     now() - TimeDelta::days(days)
 }
 
-fn account(id: i32, platform: Platform, change: impl FnOnce(&mut AccountRules)) -> Account {
+pub(super) fn account(id: i32, platform: Platform, change: impl FnOnce(&mut AccountRules)) -> Account {
     let mut rules = AccountRules {
         mode: Mode::Live,
         ..AccountRules::default()
@@ -38,14 +38,14 @@ fn account(id: i32, platform: Platform, change: impl FnOnce(&mut AccountRules)) 
     }
 }
 
-fn whatsapp() -> Account {
+pub(super) fn whatsapp() -> Account {
     account(4, Platform::Meta, |rules| {
         rules.waba = Some("102290129340398".to_owned())
     })
 }
 
 /// A sale that the relay saw the moment it happened, of a person with an e-mail address.
-fn sale(clicks: serde_json::Value) -> EventRecord {
+pub(super) fn sale(clicks: serde_json::Value) -> EventRecord {
     let client = ClientId::parse("acme").unwrap();
     let mut record = EventRecord::bare(client, EventId::parse("o-1").unwrap(), "Purchase", now());
     record.value = Some(100.into());
@@ -69,7 +69,7 @@ fn click(kind: ClickKind, value: &str, first_seen: DateTime<Utc>) -> Click {
     }
 }
 
-fn remembered(clicks: Vec<Click>) -> Remembered {
+pub(super) fn remembered(clicks: Vec<Click>) -> Remembered {
     let mut clicks = clicks;
     clicks.sort_by_key(|click| std::cmp::Reverse(click.first_seen));
     Remembered {

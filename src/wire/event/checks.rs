@@ -14,7 +14,7 @@ use crate::{
     domain::{
         Cause, ClickIds, ClientId, EventId,
         click::CLICK_ID_BYTES_MAX,
-        event::{Consent, Content, Event, FUTURE_TOLERANCE, VALUED_EVENTS},
+        event::{Consent, Content, Event, FUTURE_TOLERANCE, VALUED_EVENTS, YEAR_2000},
         person::{Person, Personal},
         redact,
     },
@@ -144,10 +144,20 @@ fn happened_at(given: Option<DateTime<Utc>>, envelope: Envelope<'_>) -> Result<D
         return Err(Malformed::new(Cause::EventTimeInFuture, "event_time"));
     }
     // Before 2000 it is a unit or a default gone wrong, and no platform takes it.
-    if time.timestamp() < 946_684_800 {
+    if time.timestamp() < YEAR_2000 {
         return Err(Malformed::new(Cause::InvalidField, "event_time"));
     }
     Ok(time.min(envelope.now))
+}
+
+/// One that lies ahead is no fault: a click never counts as later than its event.
+fn clicked_at(given: Option<Moment>) -> Result<Option<DateTime<Utc>>, Malformed> {
+    let time = moment(given, "click.clicked_at")?;
+    // Deadlines are counted from it, and one in the Stone Age is out of Postgres' range.
+    if time.is_some_and(|time| time.timestamp() < YEAR_2000) {
+        return Err(Malformed::new(Cause::InvalidField, "click.clicked_at"));
+    }
+    Ok(time)
 }
 
 fn value(amount: Option<Amount>, name: &str) -> Result<Option<rust_decimal::Decimal>, Malformed> {
@@ -199,8 +209,15 @@ fn contents(fields: &[ContentFields]) -> Result<Vec<Content>, Malformed> {
 
 /// A text that somebody wrote: cut to a sensible length, and left out if it holds an e-mail address.
 fn free_text(text: Option<&Text>) -> Option<String> {
-    let text = present(text).filter(|text| !redact::holds_email(text))?;
-    Some(text.chars().take(TEXT_CHARACTERS_MAX).collect())
+    let text = present(text).map(|text| text.replace(redact::NUL, ""))?;
+    let is_kept = !text.trim().is_empty() && !redact::holds_email(&text);
+    is_kept.then(|| cut(&text))
+}
+
+/// A text of a sensible length, without NUL.
+fn cut(text: &str) -> String {
+    let characters = text.chars().filter(|character| *character != redact::NUL);
+    characters.take(TEXT_CHARACTERS_MAX).collect()
 }
 
 /// A click ID: opaque, kept unchanged or not at all.
@@ -227,7 +244,9 @@ fn clicks(fields: &ClickFields, raw_url: Option<&str>) -> Result<ClickIds, Malfo
         wbraid: given(&fields.wbraid).or_else(|| in_url("wbraid")),
         ttclid: given(&fields.ttclid).or_else(|| in_url("ttclid")),
         ttp: given(&fields.ttp),
-        clicked_at: moment(fields.clicked_at, "click.clicked_at")?,
+        clicked_at: clicked_at(fields.clicked_at)?,
+        // WhatsApp alone tells it, beside the event.
+        waba: None,
     })
 }
 
@@ -251,15 +270,17 @@ fn person(fields: &UserFields) -> Person {
 }
 
 fn personals(texts: &Texts) -> Vec<Personal> {
-    let present = texts.0.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    let present = texts.0.iter().map(|text| cut(text.trim()));
     present
+        .filter(|text| !text.trim().is_empty())
         .take(IDENTITIES_MAX)
-        .map(|text| Personal::new(text.chars().take(TEXT_CHARACTERS_MAX).collect::<String>()))
+        .map(Personal::new)
         .collect()
 }
 
 fn personal(text: Option<&Text>) -> Option<Personal> {
-    present(text).map(|text| Personal::new(text.chars().take(TEXT_CHARACTERS_MAX).collect::<String>()))
+    let text = present(text).map(cut)?;
+    (!text.trim().is_empty()).then(|| Personal::new(text))
 }
 
 /// An address that a browser on the public internet can have; anything else tells a platform nothing and is left out.

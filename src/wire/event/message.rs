@@ -102,7 +102,7 @@ pub struct ClickFields {
     pub ttclid: Option<Text>,
     /// TikTok's `_ttp` cookie.
     pub ttp: Option<Text>,
-    /// When the person clicked, if known, in RFC 3339 or Unix seconds.
+    /// When the person clicked, if known, in RFC 3339 or Unix seconds, not before 2000.
     pub clicked_at: Option<Moment>,
 }
 

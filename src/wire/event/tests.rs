@@ -116,6 +116,16 @@ fn every_fault_is_named_with_its_field_and_never_with_its_value() {
             Some("event_time"),
         ),
         (
+            purchase(json!({"click": {"clicked_at": -8_000_000_000_000_i64}})),
+            Cause::InvalidField,
+            Some("click.clicked_at"),
+        ),
+        (
+            purchase(json!({"click": {"clicked_at": "1999-12-31T23:59:59Z"}})),
+            Cause::InvalidField,
+            Some("click.clicked_at"),
+        ),
+        (
             purchase(json!({"user": {"email": {"jane@example.com": 1}}})),
             Cause::WrongType,
             Some("user.email"),
@@ -234,6 +244,16 @@ fn a_time_shortly_ahead_is_clamped_and_a_missing_one_is_the_message_s() {
 }
 
 #[test]
+fn no_time_that_is_taken_is_before_2000() {
+    for time in ["2000-01-01T00:00:00Z", "946684800"] {
+        let event = read(&purchase(json!({"event_time": time, "click": {"clicked_at": time}}))).unwrap();
+
+        assert_eq!(event.time.timestamp(), 946_684_800);
+        assert_eq!(event.clicks.clicked_at, Some(event.time));
+    }
+}
+
+#[test]
 fn click_ids_are_read_from_the_url_and_one_given_in_click_wins() {
     let url = "https://shop.example/t?fbclid=IwAR1a-b_C&gclid=fromUrl&ttclid=E.C.P.Ab-1&email=jane%40example.com";
     let event = read(&purchase(json!({"source_url": url, "click": {"gclid": "given"}}))).unwrap();
@@ -289,6 +309,42 @@ fn free_properties_lose_what_is_personal() {
     let event = read(&purchase(json!({"custom": custom}))).unwrap();
 
     assert_eq!(Value::Object(event.custom), json!({"ean": "4006381333931", "n": [1]}));
+}
+
+#[test]
+fn a_nul_is_cut_out_of_free_texts_and_an_id_with_one_is_refused() {
+    let free = purchase(json!({
+        "source_url": "https://shop.example/a\u{0}b?x=\u{0}1&gclid=G\u{0}#\u{0}",
+        "referrer_url": "https://shop.example/\u{0}",
+        "click": {"ttclid": "T\u{0}"},
+        "user": {"user_agent": "Mozilla\u{0}/5.0", "city": "Bo\u{0}nn", "external_id": ["7\u{0}"], "phone": "\u{0}", "state": "\u{0}"},
+        "contents": [{"id": "sku\u{0}-1", "name": "\u{0}", "brand": "call jane%4\u{0}0example.com"}, {"id": "\u{0}"}],
+        "custom": {"a": "b\u{0}", "k\u{0}": 1, "n": {"x": ["\u{0}", "jane%4\u{0}0example.com"]}},
+    }));
+
+    let event = read(&free).unwrap();
+
+    assert_eq!(event.person.user_agent.as_deref(), Some("Mozilla/5.0"));
+    assert_eq!(event.person.city.as_ref().unwrap().expose(), "Bonn");
+    assert_eq!(event.person.external_ids[0].expose(), "7");
+    assert!(event.person.phones.is_empty() && event.person.state.is_none());
+    assert_eq!((event.contents.len(), event.contents[0].id.as_str()), (1, "sku-1"));
+    assert_eq!((&event.contents[0].name, &event.contents[0].brand), (&None, &None));
+    assert_eq!(Value::Object(event.custom.clone()), json!({"a": "b", "n": {"x": [""]}}));
+    assert_eq!((&event.clicks.ttclid, &event.clicks.gclid), (&None, &None));
+    for url in [event.source_url, event.referrer_url] {
+        assert!(!url.unwrap().contains('\0'));
+    }
+    for field in ["client_id", "event_id", "event_name", "order_id", "currency"] {
+        for text in ["\u{0}", "a\u{0}b"] {
+            let fault = read(&purchase(json!({field: text}))).unwrap_err();
+
+            assert_eq!(
+                (fault.cause, fault.field.as_deref()),
+                (Cause::InvalidField, Some(field))
+            );
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use self::field::{Found, Item};
-use super::{Reading, json};
+use super::{ITEMS_MAX, Reading, json};
 use crate::{
     domain::{
         Cause, ClientId, EventId,
@@ -20,9 +20,6 @@ use crate::{
     },
     wire::event::{Envelope, Malformed, parse},
 };
-
-/// The most items of one payload, so that none keeps the router busy for long.
-const ITEMS_MAX: usize = 10_000;
 
 /// Reads a payload by a mapping. What it tells belongs to `client`, or else to the client that the mapping finds in it. `headers` gives the
 /// message's headers by their names in lower case.
@@ -47,11 +44,15 @@ pub fn read(
         client,
         now,
     };
-    let items = mapper.items();
-    if items.len() > ITEMS_MAX {
-        return Reading::failed(Cause::TooLarge, mapping.each.clone());
-    }
-    let mut reading = Reading::default();
+    let items = match mapper.items() {
+        Ok(items) => items,
+        Err(fault) => return Reading::from(fault),
+    };
+    let mut reading = Reading {
+        // A list may be empty; that it came is counted all the same.
+        ignored: usize::from(items.is_empty()),
+        ..Reading::default()
+    };
     for item in items {
         match mapper.event(&item) {
             Ok(Some(event)) => reading.events.push(event),
@@ -83,7 +84,7 @@ pub fn preview(
         client,
         now,
     };
-    let previews = mapper.items().into_iter().map(|item| {
+    let previews = mapper.items()?.into_iter().map(|item| {
         let Some((index, rule)) = mapper.rule(&item) else {
             return Preview::Ignored;
         };
@@ -130,12 +131,17 @@ struct Mapper<'a> {
 }
 
 impl<'a> Mapper<'a> {
-    /// The items that are read, each by itself.
-    fn items(&self) -> Vec<Item<'a>> {
-        match &self.mapping.each {
-            Some(each) => self.whole.items(each),
-            None => vec![self.whole.clone()],
+    /// The items that are read, each by itself. What is no list is the only one; nothing at all is a fault, for then the mapping is meant for
+    /// another payload.
+    fn items(&self) -> Result<Vec<Item<'a>>, Malformed> {
+        let Some(each) = &self.mapping.each else {
+            return Ok(vec![self.whole.clone()]);
+        };
+        let items = self.whole.items(each).ok_or_else(|| missing(each))?;
+        if items.len() > ITEMS_MAX {
+            return Err(Malformed::new(Cause::TooLarge, each));
         }
+        Ok(items)
     }
 
     fn rule(&self, item: &Item<'_>) -> Option<(usize, &'a EventRule)> {
@@ -244,7 +250,7 @@ fn holds(condition: &Condition, item: &Item<'_>) -> bool {
 
 fn products(rule: &ContentsRule, item: &Item<'_>) -> Result<Value, Malformed> {
     let mut products = Vec::new();
-    for product in item.items(&rule.each) {
+    for product in item.items(&rule.each).unwrap_or_default() {
         let mut fields = Map::new();
         for (name, field) in &rule.fields {
             match product.look(field)? {

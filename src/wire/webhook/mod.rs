@@ -13,6 +13,9 @@ use crate::domain::{Cause, Click, ClientId, event::Event, person::Person};
 /// The largest webhook, in bytes.
 pub const WEBHOOK_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The most that one webhook may tell, so that none keeps the router busy for long.
+const ITEMS_MAX: usize = 10_000;
+
 /// What one webhook comes to. Its good parts are worked off also where others are at fault.
 #[derive(Debug, Default)]
 pub struct Reading {

@@ -7,6 +7,8 @@ mod automatic_tests;
 mod node;
 mod sender;
 #[cfg(test)]
+mod sender_tests;
+#[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, Utc};
@@ -18,15 +20,18 @@ use self::{
 };
 use super::{PersonClick, Reading, json};
 use crate::{
-    domain::{Cause, Click, ClickKind, ClientId, event::FUTURE_TOLERANCE},
+    domain::{
+        Cause, Click, ClickKind, ClientId,
+        event::{FUTURE_TOLERANCE, YEAR_2000},
+    },
     wire::{
         event::{self, Malformed},
         fields::Moment,
     },
 };
 
-/// Times before 2000, in Unix seconds, are none of WhatsApp's.
-const YEAR_2000: i64 = 946_684_800;
+/// The most digits of a WhatsApp Business Account's ID; it has 15 or so.
+const WABA_DIGITS_MAX: usize = 32;
 
 /// Reads a payload of the Cloud API as WhatsApp sent it: all of its entries, changes and messages. What it tells belongs to `client`, or else to
 /// every client that has a dataset of the entry's WhatsApp Business Account.
@@ -54,8 +59,7 @@ pub fn read(
             clients_of_waba: &clients_of_waba,
         };
         let entry = Entry {
-            waba: node.text("id", &mut reading),
-            clients: whose.of(&node),
+            owner: whose.owner(&node),
             now,
         };
         for change in node.items("changes", &mut reading) {
@@ -72,25 +76,41 @@ struct Whose<'a, F> {
 }
 
 impl<F: Fn(&str) -> Vec<ClientId>> Whose<'_, F> {
-    /// The clients of an entry; there is at least one, or a fault.
-    fn of(&self, entry: &Node<'_>) -> Result<Vec<ClientId>, Malformed> {
-        if let Some(client) = self.client {
-            return Ok(vec![client.clone()]);
+    fn owner(&self, entry: &Node<'_>) -> Result<Owner, Malformed> {
+        let fault = |cause| Malformed::new(cause, &entry.path_of("id"));
+        let waba = entry.checked_text("id")?;
+        // Clicks are stored under it, so it is no place for just any text.
+        if waba.as_deref().is_some_and(|waba| !is_waba(waba)) {
+            return Err(fault(Cause::InvalidField));
         }
-        let waba = entry.get("id").and_then(node::text).ok_or(Cause::MissingField);
-        let clients = waba.map(|waba| (self.clients_of_waba)(&waba)).and_then(|clients| {
-            let is_known = !clients.is_empty();
-            is_known.then_some(clients).ok_or(Cause::UnknownWaba)
-        });
-        clients.map_err(|cause| Malformed::new(cause, &entry.path_of("id")))
+        let clients = match (self.client, &waba) {
+            (Some(client), _) => vec![client.clone()],
+            (None, Some(waba)) => (self.clients_of_waba)(waba),
+            (None, None) => return Err(fault(Cause::MissingField)),
+        };
+        if clients.is_empty() {
+            return Err(fault(Cause::UnknownWaba));
+        }
+        Ok(Owner { waba, clients })
     }
+}
+
+fn is_waba(text: &str) -> bool {
+    (1..=WABA_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whose an entry is.
+struct Owner {
+    /// The WhatsApp Business Account, if it is told.
+    waba: Option<String>,
+    /// At least one.
+    clients: Vec<ClientId>,
 }
 
 /// One entry: what happened at one WhatsApp Business Account.
 struct Entry {
-    waba: Option<String>,
-    /// Whose it is. That nobody is known matters only once there is something to keep.
-    clients: Result<Vec<ClientId>, Malformed>,
+    /// That nobody is known matters only once there is something to keep.
+    owner: Result<Owner, Malformed>,
     now: DateTime<Utc>,
 }
 
@@ -137,9 +157,9 @@ impl Entry {
             return Ok(None);
         };
         let person = sender(message, contacts)?;
-        let clients = self.clients.as_ref().map_err(Clone::clone)?;
-        let time = self.time(message);
-        for client in clients {
+        let owner = self.owner.as_ref().map_err(Clone::clone)?;
+        let time = self.time(message).map(|time| time.min(self.now));
+        for client in &owner.clients {
             reading.clicks.push(PersonClick {
                 client: client.clone(),
                 person: person.clone(),
@@ -148,7 +168,7 @@ impl Entry {
                     value: value.clone(),
                     first_seen: time.unwrap_or(self.now),
                     time_is_known: time.is_some(),
-                    waba: self.waba.clone(),
+                    waba: owner.waba.clone(),
                 },
             });
         }
@@ -156,20 +176,22 @@ impl Entry {
     }
 
     fn automatic_event(&self, event: &Node<'_>, reading: &mut Reading) -> Result<(), Malformed> {
-        let clients = self.clients.as_ref().map_err(Clone::clone)?;
-        for client in clients {
+        let owner = self.owner.as_ref().map_err(Clone::clone)?;
+        for client in &owner.clients {
             let time = self.time(event);
-            reading.events.push(automatic::event(event, client, time, self.now)?);
+            let mut found = automatic::event(event, client, time, self.now)?;
+            found.clicks.waba.clone_from(&owner.waba);
+            reading.events.push(found);
         }
         Ok(())
     }
 
-    /// When a message was written. Clocks may differ a little; a time that cannot be is none.
+    /// When it happened, as it says itself. Clocks may differ a little; a time that cannot be is none.
     fn time(&self, item: &Node<'_>) -> Option<DateTime<Utc>> {
         let moment: Moment = serde_json::from_value(item.get("timestamp")?.clone()).ok()?;
         let Moment::At(time) = moment else { return None };
         let can_be = time.timestamp() >= YEAR_2000 && time <= self.now + FUTURE_TOLERANCE;
-        can_be.then(|| time.min(self.now))
+        can_be.then_some(time)
     }
 }
 

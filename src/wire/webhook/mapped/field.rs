@@ -58,23 +58,25 @@ impl Found {
 pub(super) type Look = Result<Option<Value>, Malformed>;
 
 impl<'a> Item<'a> {
-    /// The items of a list within this one. What is there and is no list is the only item.
-    pub fn items(&self, pointer: &str) -> Vec<Item<'a>> {
+    /// The items of a list within this one. What is there and is no list is the only item; `None`: the pointer leads to nothing.
+    pub fn items(&self, pointer: &str) -> Option<Vec<Item<'a>>> {
         let at = |value: &'a Value, pointer: String| Item {
             value,
             pointer,
             headers: self.headers,
         };
         let place = format!("{}{pointer}", self.pointer);
-        match self.value.pointer(pointer) {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(items)) => {
+        match self.value.pointer(pointer)? {
+            Value::Null => None,
+            Value::Array(items) => {
                 let items = items.iter().enumerate();
-                items
-                    .map(|(index, item)| at(item, format!("{place}/{index}")))
-                    .collect()
+                Some(
+                    items
+                        .map(|(index, item)| at(item, format!("{place}/{index}")))
+                        .collect(),
+                )
             }
-            Some(single) => vec![at(single, place)],
+            single => Some(vec![at(single, place)]),
         }
     }
 

@@ -207,6 +207,39 @@ fn the_client_is_told_beside_the_payload_or_in_it() {
 }
 
 #[test]
+fn a_list_that_is_not_there_is_a_fault_and_an_empty_one_is_ignored() {
+    let mapping = written(
+        "[mapping.x]
+        each = '/items'
+        [[mapping.x.event]]
+        fields = { event_id = '/id', event_name = { constant = 'Lead' } }",
+    );
+    let both = |payload: Value| {
+        let body = payload.to_string();
+        let previews = preview(&mapping, body.as_bytes(), &|_| None, Some(&acme()), now());
+        (reading(&mapping, &payload), previews.map(|previews| previews.len()))
+    };
+
+    for nowhere in [json!({}), json!({"items": null}), json!([]), json!("items")] {
+        let (reading, previews) = both(nowhere.clone());
+
+        let fault = Malformed::new(Cause::WebhookNotMapped, "/items");
+        assert_eq!(reading.fault.as_ref(), Some(&fault), "{nowhere}");
+        assert_eq!(previews, Err(fault));
+    }
+    let (empty, previews) = both(json!({"items": []}));
+    assert_eq!((empty.fault, empty.ignored, previews), (None, 1, Ok(0)));
+    // Some systems leave the list out where it would have one item.
+    let (single, previews) = both(json!({"items": {"id": 7}}));
+    assert_eq!((single.events.len(), single.fault, previews), (1, None, Ok(1)));
+    let (text, _) = both(json!({"items": "none"}));
+    assert_eq!(text.fault.and_then(|fault| fault.field).as_deref(), Some("/items/id"));
+    let (many, previews) = both(json!({"items": vec![0; 10_001]}));
+    assert_eq!(many.fault, previews.err());
+    assert_eq!(many.fault.map(|fault| fault.cause), Some(Cause::TooLarge));
+}
+
+#[test]
 fn products_are_read_one_by_one_and_a_bad_one_is_named_by_its_place() {
     let fields = "contents = { each = '/lines', id = '/sku', quantity = '/n', price = { pointer = '/cents', as = 'minor_units', currency = '/currency' } }";
     let good = json!({"sku": 7, "n": 2, "cents": 500, "currency": "KWD"});

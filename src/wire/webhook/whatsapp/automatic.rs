@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// The funnel event that an automatic event is.
+/// The funnel event that an automatic event is. `time` is as it was told, not clamped: a repetition that comes later must not look like a
+/// contradiction.
 pub(super) fn event(
     item: &Node<'_>,
     client: &ClientId,
@@ -35,13 +36,6 @@ pub(super) fn event(
         "click": { "ctwa_clid": click_id(item)? },
         "custom": { "messaging_outcome_data": { "outcome_type": "automatic_events" } },
     });
-    // Without a wamid the body itself tells a repetition, so nothing of now may stand in it.
-    if let Some(wamid) = item.checked_text("id")? {
-        message["event_id"] = json!(EventId::from_wamid(&wamid));
-    }
-    if let Some(time) = time {
-        message["event_time"] = json!(time);
-    }
     let custom = item.checked_object("custom_data")?;
     let (value, currency) = match &custom {
         Some(custom) => (price(custom)?, custom.checked_text("currency")?),
@@ -55,6 +49,14 @@ pub(super) fn event(
     }
     message["value"] = json!(value.map(|value| value.to_string()));
     message["currency"] = json!(currency);
+    message["event_id"] = json!(match item.checked_text("id")? {
+        Some(wamid) => EventId::from_wamid(&wamid),
+        // Nothing in it depends on when it is read.
+        None => EventId::from_body(json!([message, item.get("timestamp")]).to_string().as_bytes()),
+    });
+    if let Some(time) = time {
+        message["event_time"] = json!(time);
+    }
     let envelope = Envelope {
         message_id: None,
         timestamp: None,

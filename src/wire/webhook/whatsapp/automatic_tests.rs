@@ -1,9 +1,13 @@
 //! What is read of the sales and leads that WhatsApp finds by itself.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::tests::{fault, read_json, reading};
-use crate::domain::Cause;
+use super::{
+    read,
+    tests::{fault, read_json, reading},
+};
+use crate::domain::{Cause, ClientId};
 
 const LEAD: &str = include_str!("../../../../tests/fixtures/whatsapp/automatic_event_lead.json");
 const PURCHASE: &str = include_str!("../../../../tests/fixtures/whatsapp/automatic_event_purchase.json");
@@ -18,6 +22,7 @@ fn a_lead_that_whatsapp_finds_is_an_event() {
     assert_eq!((event.client.as_str(), event.name.as_str()), ("acme", "LeadSubmitted"));
     assert_eq!(event.time.timestamp(), 1_749_069_089);
     assert_eq!(event.action_source.as_str(), "business_messaging");
+    assert_eq!(event.clicks.waba.as_deref(), Some("102290129340398"));
     assert!(
         event
             .clicks
@@ -53,6 +58,35 @@ fn a_repeated_wamid_gives_the_same_event_id_and_it_never_holds_the_phone_number(
     assert_ne!(event.event_id, read_json(&other).events[0].event_id);
     // The wamid begins so: in base64 it says 12066774798.
     assert!(!format!("{event:?}").contains("MTIwNjY3NzQ3OTg"));
+}
+
+#[test]
+fn an_event_without_a_wamid_gets_the_same_id_whenever_it_comes_and_another_sale_another() {
+    let now = DateTime::from_timestamp(1_795_860_000, 0).unwrap();
+    let at = |timestamp: Value, price: u32, now: DateTime<Utc>| {
+        let mut body: Value = serde_json::from_str(PURCHASE).unwrap();
+        let event = &mut body["entry"][0]["changes"][0]["value"]["automatic_events"][0];
+        event.as_object_mut().unwrap().remove("id");
+        event["timestamp"] = timestamp;
+        event["custom_data"]["value"] = json!(price);
+        let client = ClientId::parse("acme").unwrap();
+        let mut reading = read(body.to_string().as_bytes(), Some(&client), |_| Vec::new(), now);
+        let event = reading.events.remove(0);
+        (event.event_id, event.fingerprint, event.time)
+    };
+    let later = now + TimeDelta::days(1);
+    // A little ahead of now, far ahead, and none.
+    for timestamp in [json!(now.timestamp() + 60), json!(now.timestamp() + 3_600), json!(null)] {
+        let first = at(timestamp.clone(), 25_000, now);
+
+        assert_eq!(first.0, at(timestamp.clone(), 25_000, later).0, "{timestamp}");
+        assert_eq!(first.2, now);
+        assert_ne!(first.0, at(timestamp, 26_000, now).0);
+    }
+    let ahead = json!(now.timestamp() + 60);
+    assert_eq!(at(ahead.clone(), 25_000, now).1, at(ahead, 25_000, later).1);
+    let other = json!(now.timestamp() + 61);
+    assert_ne!(at(other, 25_000, now).0, at(json!(null), 25_000, now).0);
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl<'a> Node<'a> {
 }
 
 /// A value as a text that is not blank; a whole number counts as its digits.
-pub(super) fn text(value: &Value) -> Option<String> {
+fn text(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),
         Value::Number(number) => number.to_string(),

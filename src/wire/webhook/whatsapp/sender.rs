@@ -5,6 +5,7 @@ use crate::{
     domain::{
         Cause,
         person::{Person, Personal},
+        phone,
     },
     wire::{event::Malformed, webhook::Reading},
 };
@@ -47,7 +48,10 @@ impl Contacts {
     }
 }
 
-/// The person who wrote a message, under every identity that the webhook tells.
+/// The longest ID of a user, in bytes.
+const USER_BYTES_MAX: usize = 128;
+
+/// The person who wrote a message, under every identity that the webhook tells. Without one by which clicks are found it is a fault.
 pub(super) fn sender(message: &Node<'_>, contacts: &Contacts) -> Result<Person, Malformed> {
     let named = Contact {
         phone: message.checked_text("from")?,
@@ -58,24 +62,32 @@ pub(super) fn sender(message: &Node<'_>, contacts: &Contacts) -> Result<Person, 
     let mut users: Vec<String> = named.user.into_iter().collect();
     users.extend(contact.and_then(|contact| contact.user.clone()));
     users.dedup();
+    let is_told = phone.is_some() || !users.is_empty();
     let person = Person {
         phones: phone.and_then(|phone| international(&phone)).into_iter().collect(),
         whatsapp_users: users
             .into_iter()
-            .filter(|user| user.len() <= 128)
+            .filter(|user| user.len() <= USER_BYTES_MAX)
             .map(Personal::new)
             .collect(),
         ..Person::default()
     };
     if person.phones.is_empty() && person.whatsapp_users.is_empty() {
-        return Err(Malformed::new(Cause::MissingField, &message.path_of("from")));
+        let cause = if is_told {
+            Cause::InvalidField
+        } else {
+            Cause::MissingField
+        };
+        return Err(Malformed::new(cause, &message.path_of("from")));
     }
     Ok(person)
 }
 
-/// WhatsApp writes phone numbers with their country code and without the plus.
+/// WhatsApp writes phone numbers with their country code and without the plus. One that cannot be one finds no click.
 fn international(phone: &str) -> Option<Personal> {
     let digits = phone.strip_prefix('+').unwrap_or(phone);
     let is_number = (5..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| Personal::new(format!("+{digits}")))
+    let number = is_number.then(|| format!("+{digits}"))?;
+    phone::matching(&number, None)?;
+    Some(Personal::new(number))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const WABA: &str = "102290129340398";
+pub(super) const WABA: &str = "102290129340398";
 
 macro_rules! sample {
     ($name:literal) => {
@@ -65,7 +65,7 @@ fn change(messages: &[Value]) -> Value {
     json!({"field": "messages", "value": {"messages": messages}})
 }
 
-fn payload(entries: &[(&str, Vec<Value>)]) -> Value {
+pub(super) fn payload(entries: &[(&str, Vec<Value>)]) -> Value {
     let entries: Vec<Value> = entries
         .iter()
         .map(|(waba, changes)| json!({"id": waba, "changes": changes}))
@@ -73,7 +73,7 @@ fn payload(entries: &[(&str, Vec<Value>)]) -> Value {
     json!({"object": "whatsapp_business_account", "entry": entries})
 }
 
-fn one(message: Value) -> Reading {
+pub(super) fn one(message: Value) -> Reading {
     read_json(&payload(&[(WABA, vec![change(&[message])])]))
 }
 
@@ -140,59 +140,6 @@ fn all_entries_changes_and_messages_are_read() {
 }
 
 #[test]
-fn a_user_without_a_phone_number_is_known_by_whatsapp_s_id_alone() {
-    let mut body: Value = serde_json::from_str(sample!("bsuid_text_no_phone")).unwrap();
-    body["entry"][0]["changes"][0]["value"]["messages"][0]["referral"] = json!({"ctwa_clid": "Abc"});
-
-    let reading = read_json(&body);
-
-    let person = &reading.clicks[0].person;
-    assert!(person.phones.is_empty());
-    assert_eq!(person.whatsapp_users[0].expose(), "US.13491208655302741918");
-    assert_eq!(person.whatsapp_users.len(), 1);
-}
-
-#[test]
-fn a_user_is_known_by_phone_and_by_whatsapp_s_id_where_both_are_told() {
-    let with = |message: Value, contacts: Value| {
-        let value = json!({"messages": [message], "contacts": contacts});
-        let reading = read_json(&payload(&[(WABA, vec![json!({"field": "messages", "value": value})])]));
-        let person = &reading.clicks[0].person;
-        let exposed = |all: &[crate::domain::person::Personal]| -> Vec<String> {
-            all.iter().map(|one| one.expose().to_owned()).collect()
-        };
-        (exposed(&person.phones), exposed(&person.whatsapp_users))
-    };
-    let referral = json!({"ctwa_clid": "Abc"});
-    let both = (vec!["+16505551234".to_owned()], vec!["US.1".to_owned()]);
-    let two = json!([{"wa_id": "4917012345678", "user_id": "DE.2"}, {"wa_id": "16505551234", "user_id": "US.1"}]);
-
-    let by_phone = json!({"from": "16505551234", "referral": referral});
-    let by_user = json!({"from_user_id": "US.1", "referral": referral});
-    let by_nothing = json!({"referral": referral});
-
-    assert_eq!(with(by_phone.clone(), two.clone()), both);
-    assert_eq!(with(by_user, two), both);
-    assert_eq!(
-        with(by_nothing, json!([{"wa_id": "16505551234", "user_id": "US.1"}])),
-        both
-    );
-    // Somebody else's contact says nothing of the sender.
-    let other = json!([{"wa_id": "4917012345678", "user_id": "DE.2"}]);
-    assert_eq!(with(by_phone, other), (both.0, Vec::new()));
-}
-
-#[test]
-fn a_click_of_nobody_is_a_fault() {
-    let reading = one(json!({"from": "Jane", "referral": {"ctwa_clid": "Abc"}}));
-
-    assert_eq!(
-        fault(&reading),
-        Some((Cause::MissingField, "entry[0].changes[0].value.messages[0].from"))
-    );
-}
-
-#[test]
 fn every_client_with_the_account_s_dataset_gets_the_click() {
     let reading = read_json(&payload(&[("77777", vec![change(&[message("16505551234", "Abc")])])]));
 
@@ -208,6 +155,29 @@ fn an_account_that_nobody_has_is_a_fault_and_the_other_entries_are_read_all_the_
     assert_eq!(fault(&reading), Some((Cause::UnknownWaba, "entry[0].id")));
     assert_eq!(reading.clicks.len(), 1);
     assert_eq!(reading.clicks[0].click.value, "kept");
+}
+
+#[test]
+fn an_account_s_id_that_is_none_is_a_fault_once_something_would_be_kept_under_it() {
+    let long = "1".repeat(33);
+    let acme = id("acme");
+    for wrong in ["\u{0}", "waba-1", "-1", "10229 0129", &"x".repeat(3_000), &long] {
+        let click = change(&[message("16505551234", "lost")]);
+        let sale =
+            json!({"field": "automatic_events", "value": {"automatic_events": [{"event_name": "LeadSubmitted"}]}});
+        let kept = (WABA, vec![change(&[message("16505551234", "kept")])]);
+        let body = payload(&[(wrong, vec![click, sale]), kept]).to_string();
+        for client in [None, Some(&acme)] {
+            let reading = read(body.as_bytes(), client, |_| vec![id("acme")], now());
+
+            assert_eq!(fault(&reading), Some((Cause::InvalidField, "entry[0].id")), "{wrong}");
+            let clicks: Vec<_> = reading.clicks.iter().map(|click| click.click.value.as_str()).collect();
+            assert_eq!((clicks.as_slice(), reading.events.len()), (["kept"].as_slice(), 0));
+        }
+        let status = json!({"field": "messages", "value": {"statuses": [{}]}});
+        let ignored = read_json(&payload(&[(wrong, vec![status])]));
+        assert_eq!((fault(&ignored), ignored.ignored), (None, 1));
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ demo: ## Start everything with simulated platforms and show a day of conversions
 	@scripts/build-tools
 	@scripts/demo
 
-run: ## Run all worker roles against a RabbitMQ and a Postgres, started if need be
+run: ## Run all worker roles against a RabbitMQ and a Postgres, started if need be (scripts/run --gateway: HTTP, too)
 	@scripts/run
 
 down: ## Stop and remove what demo and run started, with its data

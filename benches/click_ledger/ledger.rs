@@ -128,7 +128,7 @@ fn click_of(keys: &SearchKeys, index: usize) -> anyhow::Result<NewClick> {
     };
     Ok(NewClick {
         client: ClientId::parse(&events::client(account))?,
-        identities: keys.digests(&person, Some("DE")).stored,
+        identities: keys.digests(&person, Some("DE")).current,
         click: Click {
             kind,
             value: format!("IwAR2F4dbP0l7Mn1IawQQGCINEz7PYXQvwjNwB_qa2ofrHyiLj{index}"),

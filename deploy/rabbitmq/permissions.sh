@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The rights of each user of the broker. Make the users first (`rabbitmqctl add_user NAME`), then run this once a vhost.
 # Usage: deploy/rabbitmq/permissions.sh VHOST        RABBITMQCTL may name another rabbitmqctl.
-# With another name prefix than "conversions.", change it here, too.
+# With another name prefix than "conversions.", change it here, too. The queue of an [input.NAME] of the accounts file is your own: add it to what
+# relay-router (and relay-worker, if you run that) reads, such as '^(conversions\.in\.|crm\.deals$)'. Nothing else is needed for it.
 set -euo pipefail
 
 vhost=${1:?usage: permissions.sh VHOST}

@@ -2,7 +2,7 @@
 CREATE TABLE clicks (
     client_id     text NOT NULL,
     identity      uuid NOT NULL,          -- keyed HMAC of an e-mail address, phone, external ID or WhatsApp user, cut to 16 bytes
-    click         uuid NOT NULL,          -- UUIDv5 of kind and click ID: every worker computes the same
+    click         uuid NOT NULL,          -- UUIDv5 of source, kind and click ID: every worker computes the same
     source        text NOT NULL,          -- meta, google, tiktok, whatsapp, whatsapp:WABA: which ad accounts take it
     kind          text NOT NULL,          -- domain::ClickKind
     value         text NOT NULL,          -- the click ID, as the platform gave it

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Finds the programs of the services and the build, and installs the Debian packages that bring them.
+# Finds the programs of the services, the build and the demo, and installs the Debian packages that bring them.
 
 # rabbitmq_programs: the folder of rabbitmq-server and rabbitmqctl. Debian's own in /usr/sbin refuse ordinary users.
 rabbitmq_programs() {
@@ -39,6 +39,14 @@ require_build_tools() {
     fail "cargo is missing: install a Rust toolchain from https://rustup.rs (if you have one: is ~/.cargo/bin on the PATH?)"
   command -v cc >/dev/null || install_packages "a C compiler, to build the TLS library" gcc libc6-dev
   command -v make >/dev/null || install_packages "make, to build the allocator" make
+}
+
+# require_demo_tools: what the demo plays the outside world with.
+require_demo_tools() {
+  local -a missing=()
+  local tool
+  for tool in curl openssl; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+  [ ${#missing[@]} -eq 0 ] || install_packages "to call the gateway as an app does, and to sign a webhook as Meta does" "${missing[@]}"
 }
 
 # install_packages WHY PACKAGE...

@@ -19,10 +19,10 @@ pub struct SearchKeys(Vec<Vec<u8>>);
 /// The digests of a person's identities, each list in order.
 #[derive(Clone, Debug, Default)]
 pub struct Digests {
-    /// Those that are stored: of every identity, under the current key.
-    pub stored: Vec<Uuid>,
-    /// Those under which something may be stored: under every key, and of phone numbers also in the other form in which they come hashed.
-    pub sought: Vec<Uuid>,
+    /// Under the current key: what a click is remembered by.
+    pub current: Vec<Uuid>,
+    /// Under every key: what is asked for, and what an event is kept with, so that it can be asked again.
+    pub all: Vec<Uuid>,
 }
 
 /// There is no key, or one is too short to keep anything secret.
@@ -57,10 +57,12 @@ impl SearchKeys {
             let Some(forms) = forms(kind, value, country) else {
                 continue;
             };
-            digests.stored.push(self.digest(0, kind, &forms.stored));
-            digests.sought.extend(self.under_every_key(kind, forms));
+            digests
+                .current
+                .extend(forms.all().map(|form| self.digest(0, kind, form)));
+            digests.all.extend(self.under_every_key(kind, &forms));
         }
-        for list in [&mut digests.stored, &mut digests.sought] {
+        for list in [&mut digests.current, &mut digests.all] {
             list.sort_unstable();
             list.dedup();
         }
@@ -69,14 +71,12 @@ impl SearchKeys {
 
     /// The digests under which an identity may be stored that someone searches for.
     pub fn search(&self, kind: IdentityKind, value: &str, country: Option<&str>) -> Vec<Uuid> {
-        forms(kind, value, country).map_or(Vec::new(), |forms| self.under_every_key(kind, forms))
+        forms(kind, value, country).map_or(Vec::new(), |forms| self.under_every_key(kind, &forms))
     }
 
-    fn under_every_key(&self, kind: IdentityKind, forms: Forms) -> Vec<Uuid> {
-        let forms = [Some(forms.stored), forms.elsewhere].into_iter().flatten();
-        forms
-            .flat_map(|form| (0..self.0.len()).map(move |key| self.digest(key, kind, &form)))
-            .collect()
+    fn under_every_key(&self, kind: IdentityKind, forms: &Forms) -> Vec<Uuid> {
+        let of_key = |key| forms.all().map(move |form| self.digest(key, kind, form));
+        (0..self.0.len()).flat_map(of_key).collect()
     }
 
     fn digest(&self, key: usize, kind: IdentityKind, canonical: &str) -> Uuid {
@@ -115,17 +115,20 @@ fn identities(person: &Person) -> impl Iterator<Item = (IdentityKind, &str)> {
 /// One form for all spellings of an identity.
 struct Forms {
     /// The hash that it may come as, for phone numbers in Meta's form, digits alone; a WhatsApp user's ID as it is.
-    stored: String,
+    usual: String,
     /// The hash as which the same phone number comes where it was hashed for Google or TikTok, with its plus.
     elsewhere: Option<String>,
 }
 
 impl Forms {
-    fn single(stored: String) -> Self {
-        Self {
-            stored,
-            elsewhere: None,
-        }
+    fn single(usual: String) -> Self {
+        Self { usual, elsewhere: None }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        [Some(self.usual.as_str()), self.elsewhere.as_deref()]
+            .into_iter()
+            .flatten()
     }
 }
 
@@ -144,7 +147,7 @@ fn forms(kind: IdentityKind, value: &str, country: Option<&str>) -> Option<Forms
         IdentityKind::Phone => {
             let number = phone::matching(value, country)?;
             Some(Forms {
-                stored: sha256_hex(number.trim_start_matches('+')),
+                usual: sha256_hex(number.trim_start_matches('+')),
                 elsewhere: Some(sha256_hex(&number)),
             })
         }
@@ -169,7 +172,7 @@ mod tests {
             ..Person::default()
         };
 
-        let stored = keys().digests(&person, Some("US")).stored;
+        let stored = keys().digests(&person, Some("US")).current;
 
         for (kind, value) in [
             (IdentityKind::Email, "jane@example.com".to_owned()),
@@ -193,15 +196,15 @@ mod tests {
         let of_google = person(&sha256_hex("+5511987654321"));
 
         let finds = |one: &Person, other: &Person| {
-            let stored = keys().digests(other, None).stored;
+            let stored = keys().digests(other, None).current;
             keys()
                 .digests(one, None)
-                .sought
+                .all
                 .iter()
                 .any(|digest| stored.contains(digest))
         };
         assert!(finds(&of_meta, &plain) && finds(&plain, &of_meta));
-        assert!(finds(&plain, &of_google));
+        assert!(finds(&of_google, &plain) && finds(&plain, &of_google));
         assert!(finds(&person("+55 11 8765-4321"), &plain));
         assert!(!finds(&person("+55 11 98765-4322"), &plain));
     }
@@ -216,9 +219,9 @@ mod tests {
 
         let digests = keys().digests(&person, None);
 
-        let are_sought = |stored: &[Uuid]| stored.iter().all(|digest| digests.sought.contains(digest));
-        assert!(are_sought(&former.digests(&person, None).stored) && are_sought(&digests.stored));
-        assert_ne!(former.digests(&person, None).stored, digests.stored);
+        let are_sought = |stored: &[Uuid]| stored.iter().all(|digest| digests.all.contains(digest));
+        assert!(are_sought(&former.digests(&person, None).current) && are_sought(&digests.current));
+        assert_ne!(former.digests(&person, None).current, digests.current);
     }
 
     #[test]

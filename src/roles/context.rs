@@ -88,12 +88,6 @@ impl Readiness {
         flag
     }
 
-    /// Takes back that a queue must be consumed: the flag is the one that [`Readiness::expect`] gave.
-    pub fn forget(&self, flag: &Arc<AtomicBool>) {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        queues.retain(|(_, expected)| !Arc::ptr_eq(expected, flag));
-    }
-
     /// The queues that are not consumed; before any role has begun, that is said instead.
     pub fn not_ready(&self) -> Vec<String> {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use super::{
     pool::{Store, StoreError},
     row::Columns,
 };
-use crate::domain::{AccountId, EventRecord, Platform};
+use crate::domain::{AccountId, EventRecord, Platform, State};
 
 /// An event that is to be decided anew.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Awaiting {
     pub identities: Vec<Uuid>,
     /// Its parts that wait.
     pub parts: Vec<AwaitingPart>,
+    /// Ad accounts that have it, or will.
+    pub served: Vec<AccountId>,
 }
 
 /// What one ad account was to get.
@@ -35,18 +37,27 @@ pub struct AwaitingPart {
     pub updated_at: DateTime<Utc>,
 }
 
+// What one keeper looks after now no other does, and it is looked at again in a minute if that keeper dies.
 const OVER: &str = "
+WITH due AS (
+    SELECT event_key, account_id FROM dispatches WHERE state = 'waiting' AND cause = 'waiting_for_click' AND attend_at <= now()
+    ORDER BY attend_at LIMIT $1 FOR UPDATE SKIP LOCKED
+), stamped AS (
+    UPDATE dispatches dispatch SET attend_at = now() + interval '1 minute'
+    FROM due WHERE dispatch.event_key = due.event_key AND dispatch.account_id = due.account_id
+    RETURNING dispatch.event_key
+)
 SELECT event.key, event.body::text AS body, event.identities, dispatch.account_id, dispatch.platform, dispatch.destination,
-       dispatch.deadline, dispatch.updated_at
-FROM (SELECT DISTINCT event_key FROM (
-          SELECT event_key FROM dispatches WHERE state = 'waiting' AND cause = 'waiting_for_click' AND attend_at <= now()
-          ORDER BY attend_at LIMIT $1) due) over
+       dispatch.deadline, dispatch.updated_at, dispatch.state,
+       dispatch.cause IS NOT DISTINCT FROM 'waiting_for_click' AS is_awaiting
+FROM (SELECT DISTINCT event_key FROM stamped) over
 JOIN events event ON event.key = over.event_key
-JOIN dispatches dispatch ON dispatch.event_key = over.event_key AND dispatch.state = 'waiting' AND dispatch.cause = 'waiting_for_click'
+JOIN dispatches dispatch ON dispatch.event_key = over.event_key
 ORDER BY event.key, dispatch.account_id";
 
 impl Store {
-    /// Events whose wait for a click is over for some ad account, with all of their parts that wait; the longest overdue first.
+    /// Events whose wait for a click is over for some ad account, with all of their parts that wait; the longest overdue first. They are given to
+    /// nobody else for a minute.
     pub async fn waits_over(&self, limit: i64) -> Result<Vec<Awaiting>, StoreError> {
         let client = self.client().await?;
         let statement = client.prepare_cached(OVER).await?;
@@ -59,6 +70,7 @@ impl Store {
                     record: columns.parse("body", |text| serde_json::from_str(text).ok())?,
                     identities: columns.get("identities")?,
                     parts: Vec::new(),
+                    served: Vec::new(),
                 };
                 events.push((key, awaiting));
             }
@@ -66,15 +78,19 @@ impl Store {
                 table: "dispatches",
                 row,
             };
-            let part = AwaitingPart {
-                account: AccountId(columns.get("account_id")?),
-                platform: columns.parse("platform", |text| text.parse().ok())?,
-                destination: columns.get("destination")?,
-                deadline: columns.get("deadline")?,
-                updated_at: columns.get("updated_at")?,
-            };
-            if let Some((_, event)) = events.last_mut() {
-                event.parts.push(part);
+            let account = AccountId(columns.get("account_id")?);
+            let state: State = columns.parse("state", |text| text.parse().ok())?;
+            let Some((_, event)) = events.last_mut() else { continue };
+            match state {
+                State::Waiting if columns.get("is_awaiting")? => event.parts.push(AwaitingPart {
+                    account,
+                    platform: columns.parse("platform", |text| text.parse().ok())?,
+                    destination: columns.get("destination")?,
+                    deadline: columns.get("deadline")?,
+                    updated_at: columns.get("updated_at")?,
+                }),
+                State::NotSent | State::Failed => {}
+                _ => event.served.push(account),
             }
         }
         Ok(events.into_iter().map(|(_, event)| event).collect())

@@ -1,6 +1,6 @@
 //! The click ledger: remembers clicks of people, and answers which are the newest. One statement a batch each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use super::{
     pool::{Store, StoreError},
     row::Columns,
 };
-use crate::domain::{Click, ClickSource, ClientId, EventKey};
+use crate::domain::{Click, ClickKind, ClickSource, ClientId, EventKey};
 
 /// Namespace of the UUIDv5 of a click; never change it, or clicks seen before count as new ones.
 const NAMESPACE: Uuid = Uuid::from_u128(0x2d4e_0b9a_73f1_5c68_a1d7_94e6_0c35_b82f);
@@ -43,8 +43,7 @@ INSERT INTO clicks AS known (client_id, identity, click, source, kind, value, fi
 SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::boolean[])
 ON CONFLICT (client_id, identity, click) DO UPDATE
 SET first_seen = least(known.first_seen, excluded.first_seen), time_is_known = known.time_is_known OR excluded.time_is_known
-WHERE excluded.first_seen < known.first_seen OR (excluded.time_is_known AND NOT known.time_is_known)
-RETURNING identity, (xmax = 0) AS is_new";
+WHERE excluded.first_seen < known.first_seen OR (excluded.time_is_known AND NOT known.time_is_known)";
 
 // So many of each source and identity that an event's own click is found among them, too. The index holds all that is read.
 const LATEST: &str = "
@@ -56,11 +55,18 @@ CROSS JOIN LATERAL (
     ORDER BY first_seen DESC LIMIT 4
 ) latest";
 
+// No wait is longer than the seven days that the accounts file allows. Locked in the order in which others lock them; `updated_at` moves, so that a
+// decision that was made without this click is not written over it.
 const HASTEN: &str = "
-UPDATE dispatches dispatch SET attend_at = now()
-FROM events event
-WHERE event.client_id = ANY ($1::text[]) AND event.identities && $2::uuid[] AND dispatch.event_key = event.key
-  AND dispatch.state = 'waiting' AND dispatch.cause = 'waiting_for_click'";
+UPDATE dispatches dispatch SET attend_at = now(), updated_at = now()
+FROM (
+    SELECT waiting.event_key, waiting.account_id
+    FROM events event JOIN dispatches waiting ON waiting.event_key = event.key
+    WHERE event.identities && $2::uuid[] AND event.client_id = ANY ($1::text[]) AND event.received_at > now() - interval '8 days'
+      AND waiting.state = 'waiting' AND waiting.cause = 'waiting_for_click'
+    ORDER BY waiting.event_key, waiting.account_id FOR UPDATE OF waiting
+) chosen
+WHERE dispatch.event_key = chosen.event_key AND dispatch.account_id = chosen.account_id";
 
 /// A row of the ledger before it is one.
 struct Row {
@@ -72,11 +78,11 @@ struct Row {
 }
 
 impl Store {
-    /// Remembers clicks; what is known already only ever moves back in time. Gives the identities for which a click is new.
-    pub async fn remember_clicks(&self, clicks: &[NewClick]) -> Result<Vec<Uuid>, StoreError> {
+    /// Remembers clicks; what is known already only ever moves back in time. Gives how many rows are new or have changed.
+    pub async fn remember_clicks(&self, clicks: &[NewClick]) -> Result<u64, StoreError> {
         let rows = rows_of(clicks);
         if rows.is_empty() {
-            return Ok(Vec::new());
+            return Ok(0);
         }
         macro_rules! column {
             (|$key:pat_param, $row:pat_param| $value:expr) => {
@@ -85,8 +91,8 @@ impl Store {
         }
         let client = self.client().await?;
         let statement = client.prepare_cached(REMEMBER).await?;
-        let changed = client
-            .query(
+        Ok(client
+            .execute(
                 &statement,
                 &[
                     &column!(|(client, ..), _| *client),
@@ -99,9 +105,7 @@ impl Store {
                     &column!(|_, row| row.time_is_known),
                 ],
             )
-            .await?;
-        let new = changed.iter().filter(|row| row.get("is_new"));
-        Ok(new.map(|row| row.get("identity")).collect())
+            .await?)
     }
 
     /// The newest clicks that are known about each person, the latest first; some of each source.
@@ -139,13 +143,13 @@ impl Store {
             }
         }
         for clicks in &mut answers {
+            *clicks = told_once(std::mem::take(clicks));
             clicks.sort_by(|one, other| {
                 other
                     .first_seen
                     .cmp(&one.first_seen)
                     .then_with(|| one.value.cmp(&other.value))
             });
-            clicks.dedup();
         }
         Ok(answers)
     }
@@ -164,9 +168,14 @@ impl Store {
         Ok(row.map_or(Vec::new(), |row| row.get("identities")))
     }
 
-    /// Lets events of these people that wait for a click be looked after now.
-    pub async fn hasten_waits(&self, clients: &[&ClientId], identities: &[Uuid]) -> Result<u64, StoreError> {
-        let clients: Vec<&str> = clients.iter().map(|client| client.as_str()).collect();
+    /// Lets events of these people, by client and identity, that wait for a click be looked after now.
+    pub async fn hasten_waits(&self, people: &BTreeSet<(&ClientId, Uuid)>) -> Result<u64, StoreError> {
+        if people.is_empty() {
+            return Ok(0);
+        }
+        let clients: BTreeSet<&str> = people.iter().map(|(client, _)| client.as_str()).collect();
+        let clients: Vec<&str> = clients.into_iter().collect();
+        let identities: Vec<Uuid> = people.iter().map(|(_, identity)| *identity).collect();
         let client = self.client().await?;
         let statement = client.prepare_cached(HASTEN).await?;
         Ok(client.execute(&statement, &[&clients, &identities]).await?)
@@ -211,6 +220,21 @@ fn rows_of(clicks: &[NewClick]) -> BTreeMap<(&str, Uuid, Uuid), Row> {
         }
     }
     rows
+}
+
+/// One of each click: the same one may be known by several identities, and with and without its WhatsApp Business Account. It is as old as any of them says.
+fn told_once(clicks: Vec<Click>) -> Vec<Click> {
+    let mut known: HashMap<(ClickKind, String), Click> = HashMap::new();
+    for click in clicks {
+        let Some(same) = known.get_mut(&(click.kind, click.value.clone())) else {
+            known.insert((click.kind, click.value.clone()), click);
+            continue;
+        };
+        same.first_seen = same.first_seen.min(click.first_seen);
+        same.time_is_known |= click.time_is_known;
+        same.waba = same.waba.take().or(click.waba);
+    }
+    known.into_values().collect()
 }
 
 fn click_of(row: &tokio_postgres::Row) -> Result<Click, StoreError> {

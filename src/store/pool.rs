@@ -74,6 +74,16 @@ impl StoreError {
             _ => false,
         }
     }
+
+    /// Says whether Postgres refuses the values themselves: out of range, not to be written as they are (class 22), or too large for a limit of its
+    /// own (54).
+    pub fn is_of_the_data(&self) -> bool {
+        let code = match self {
+            StoreError::Statement(error) => error.code(),
+            _ => None,
+        };
+        code.is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("54"))
+    }
 }
 
 impl Store {

@@ -33,7 +33,7 @@ pub mod header {
     pub const FAILED_AT: &str = "relay-failed-at";
     /// The trace that the event's producer named. <https://www.w3.org/TR/trace-context/>
     pub const TRACE: &str = "traceparent";
-    /// On an inbound event: the gateway has asked the click ledger already, and the event's own clicks are all there are.
+    /// On an inbound event: the gateway has asked the click ledger for clicks of WhatsApp chats, and the event's own is all there is.
     pub const CLICKS_KNOWN: &str = "relay-clicks-known";
     /// The key under which an inbound message came.
     pub const ROUTING_KEY: &str = "relay-routing-key";

@@ -253,7 +253,7 @@ pub fn digests(emails: &[Personal], phones: &[Personal]) -> Vec<Uuid> {
         ..Person::default()
     };
     let keys = SearchKeys::new(vec![IDENTITY_KEY.as_bytes().to_vec()]).expect("a key");
-    keys.digests(&person, Some("DE")).stored
+    keys.digests(&person, Some("DE")).current
 }
 
 /// An ad account's part of an event.

@@ -8,15 +8,21 @@ use std::{
 
 use conversion_relay::{
     domain::{
-        Account, AccountId, Cause, ClientId, EventRecord, PerPlatform, State,
+        Account, AccountId, Cause, Click, ClickKind, ClickSource, ClientId, Directory, EventRecord, PerPlatform, State,
         desired::DesiredDirectory,
+        directory::DirectoryParts,
         event::{Event, Permission},
+        search_key::{Digests, SearchKeys},
     },
     platform::adapter,
-    roles::plan::{Remembered, decide},
-    wire::accounts_file::{SourceFile, parse},
+    roles::plan::{Remembered, clicks_of, decide, question},
+    wire::{
+        accounts_file::{SourceFile, parse},
+        webhook::Payload,
+    },
 };
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{file, now, read, validator};
 
@@ -101,7 +107,7 @@ fn the_script_knows_days_hours_minutes_and_seconds() {
     let path = folder.path().join("times");
     std::fs::write(
         &path,
-        "\"@-1d2h3m4s\" \"@-0s\"\nfb.1.@ms-90m.x a@-5 last line without an end",
+        "\"@-1d2h3m4s\" \"@-0s\"\nfb.1.@ms-90m.x \"@s-1h\" a@-5 last line without an end",
     )
     .unwrap();
 
@@ -109,7 +115,7 @@ fn the_script_knows_days_hours_minutes_and_seconds() {
 
     assert_eq!(
         text,
-        "\"2026-11-20T09:56:56Z\" \"2026-11-21T12:00:00Z\"\nfb.1.1795257000000.x a@-5 last line without an end\n"
+        "\"2026-11-20T09:56:56Z\" \"2026-11-21T12:00:00Z\"\nfb.1.1795257000000.x \"1795258800\" a@-5 last line without an end\n"
     );
 }
 
@@ -182,18 +188,18 @@ fn one_event_comes_twice_and_another_one_contradicts_itself() {
     assert!(repeated.contains(&true) && repeated.contains(&false));
 }
 
-/// What the accounts file says.
-fn desired() -> DesiredDirectory {
+/// What an accounts file of the examples says.
+fn desired(name: &str) -> DesiredDirectory {
     let source = SourceFile {
-        name: "accounts.toml".to_owned(),
-        text: file("schemas/examples/accounts.toml"),
+        name: name.to_owned(),
+        text: file(&format!("schemas/examples/{name}")),
     };
     parse(&[source]).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 #[test]
 fn the_accounts_are_those_of_the_story_and_one_client_is_missing() {
-    let desired = desired();
+    let desired = desired("accounts.toml");
     let events = events();
     let clients: BTreeSet<&str> = desired.clients.keys().map(ClientId::as_str).collect();
     let named: BTreeSet<&str> = events.iter().map(|event| event.client.as_str()).collect();
@@ -202,9 +208,9 @@ fn the_accounts_are_those_of_the_story_and_one_client_is_missing() {
     assert_eq!(named.difference(&clients).copied().collect::<Vec<_>>(), ["initech"]);
 }
 
-/// The ad accounts of the file as the router would see them.
-fn accounts() -> Vec<Account> {
-    let accounts = desired().accounts.into_iter().zip(0..);
+/// The ad accounts of a file as the router would see them.
+fn accounts(name: &str) -> Vec<Account> {
+    let accounts = desired(name).accounts.into_iter().zip(0..);
     accounts
         .map(|(account, number)| Account {
             id: AccountId(number),
@@ -219,11 +225,56 @@ fn accounts() -> Vec<Account> {
         .collect()
 }
 
+/// A click ledger that holds the clicks of a day.
+#[derive(Default)]
+struct Ledger(Vec<(ClientId, Vec<Uuid>, Click)>);
+
+impl Ledger {
+    /// Remembers what came with an event.
+    fn remember(&mut self, event: &Event) {
+        let clicks = clicks_of(event).into_iter();
+        self.0
+            .extend(clicks.map(|click| (event.client.clone(), digests(event).current, click)));
+    }
+
+    /// What it knows of an event's person, the newest first.
+    fn ask(&self, event: &Event, accounts: &[&Account]) -> Remembered {
+        let identities = digests(event).all;
+        let Some(question) = question(event.into(), accounts.iter().copied(), &identities) else {
+            return Remembered::default();
+        };
+        let mut clicks: Vec<Click> = self
+            .0
+            .iter()
+            .filter(|(client, known, _)| *client == event.client && known.iter().any(|one| identities.contains(one)))
+            .map(|(_, _, click)| click.clone())
+            .filter(|click| {
+                let source = ClickSource::of(click.kind, click.waba.as_deref());
+                question.sources.contains(&source) && click.first_seen <= question.until
+            })
+            .collect();
+        clicks.sort_by_key(|click| std::cmp::Reverse(click.first_seen));
+        Remembered {
+            clicks,
+            may_grow: true,
+            chats_are_known: false,
+        }
+    }
+}
+
+fn digests(event: &Event) -> Digests {
+    let keys = SearchKeys::new(vec![b"a-key-of-the-tests-that-is-long-enough".to_vec()]).expect("a key");
+    keys.digests(&event.person, Some(country(event)))
+}
+
 #[test]
 fn the_router_makes_of_the_story_what_its_readme_sums_up() {
-    let accounts = accounts();
+    let accounts = accounts("accounts.toml");
+    let mut ledger = Ledger::default();
+    events().iter().for_each(|event| ledger.remember(event));
     let mut first = BTreeSet::new();
     let mut states: BTreeMap<State, usize> = BTreeMap::new();
+    let mut recalled = Vec::new();
     for event in events().into_iter().filter(|event| event.client.as_str() != "initech") {
         if !first.insert(event.key()) {
             continue;
@@ -232,9 +283,17 @@ fn the_router_makes_of_the_story_what_its_readme_sums_up() {
             .iter()
             .filter(|account| account.client == event.client)
             .collect();
-        let dispatches = decide(&record(&event), &own, &Remembered::default(), now());
+        let dispatches = decide(&record(&event), &own, &ledger.ask(&event, &own), now());
         for dispatch in dispatches {
             *states.entry(dispatch.state).or_default() += 1;
+            if let Some(click) = dispatch.click.filter(|_| !has_click(&event)) {
+                recalled.push(format!(
+                    "{} {} {}",
+                    event.event_id,
+                    dispatch.platform.as_str(),
+                    click.value
+                ));
+            }
         }
     }
 
@@ -248,13 +307,48 @@ fn the_router_makes_of_the_story_what_its_readme_sums_up() {
     assert!(file("schemas/examples/README.md").contains(&sum), "{sum}");
     assert_eq!(accounts.len(), 5);
     assert!(file("schemas/examples/README.md").contains(&format!("\n{} messages.", yesterday().len())));
+    assert_eq!(
+        recalled,
+        ["order-10491 google Cj0KCQiA_acme5511_demo-BwE"],
+        "by the Lead's click"
+    );
 }
 
 /// The event as it is stored, with each platform's form of the person.
 fn record(event: &Event) -> EventRecord {
-    let country = if event.client.as_str() == "acme" { "DE" } else { "US" };
-    let identities = PerPlatform::from_fn(|platform| adapter(platform).identity(&event.person, Some(country)));
+    let identities = PerPlatform::from_fn(|platform| adapter(platform).identity(&event.person, Some(country(event))));
     EventRecord::from_event(event, Some("EUR"), identities)
+}
+
+fn country(event: &Event) -> &'static str {
+    if event.client.as_str() == "acme" { "DE" } else { "US" }
+}
+
+#[test]
+fn the_message_of_the_chat_is_a_tap_on_an_ad_of_its_client() {
+    let accounts = accounts("chats.toml");
+    let dataset = accounts[0].clone();
+    let directory = Directory::new(DirectoryParts {
+        clients: desired("chats.toml").clients.into_values().collect(),
+        accounts,
+        ..DirectoryParts::default()
+    });
+    let message = filled("schemas/examples/whatsapp.json");
+    let payload = Payload {
+        body: message.as_bytes(),
+        headers: &|_| None,
+        client: None,
+    };
+
+    let reading = payload.read_of_source("whatsapp", &directory, now());
+
+    assert!(reading.fault.is_none(), "{:?}", reading.fault);
+    let [tap] = reading.clicks.as_slice() else {
+        panic!("{reading:#?}")
+    };
+    assert_eq!((tap.client.as_str(), tap.click.kind), ("vandelay", ClickKind::CtwaClid));
+    assert_eq!(tap.click.waba, dataset.rules.waba);
+    assert_eq!((now() - tap.click.first_seen).num_hours(), 50);
 }
 
 #[test]

@@ -97,3 +97,31 @@ async fn a_panic_over_a_batch_costs_no_other_conversion() {
         assert!(relay.is_running());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_values_the_database_refuses_is_put_aside_and_costs_no_other() {
+    let world = World::new().await;
+    let client = world.schema.client().await;
+    client
+        .batch_execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'out of range' USING ERRCODE = '22003'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.event_id LIKE 'poison-%') EXECUTE FUNCTION refuse()",
+        )
+        .await
+        .expect("the database is made choosy");
+    let mut events: Vec<_> = (0..30).map(|n| purchase(&format!("good-{n}"), &ALL)).collect();
+    events.insert(7, purchase("poison-1", &ALL));
+    events.insert(20, purchase("poison-2", &ALL));
+    world.publish(&events).await;
+
+    let _relay = world.relay().start();
+    world.settled(30).await;
+
+    world
+        .assert_everywhere_once(&(0..30).map(|n| format!("good-{n}")).collect::<Vec<_>>())
+        .await;
+    let dead = world.messages("dead.events").await;
+    let causes: Vec<_> = dead.iter().map(|found| found.header("relay-cause")).collect();
+    assert_eq!(causes, [Some("bug"), Some("bug")]);
+}

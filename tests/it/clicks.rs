@@ -219,8 +219,38 @@ async fn the_latest_click_alone_gets_the_sale_where_the_client_wants_it_so() {
     assert_eq!(world.simulator.events("google", account_of("google")).await.len(), 1);
 }
 
-/// The relay dies at a point of the way of a click, and another takes over.
-async fn die_at(point: &str) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_said_no_to_a_sale_does_not_take_it_from_those_who_wait() {
+    let world = World::new().await;
+    set_rules(&world, &["meta"], r#"{"credit": "latest_click"}"#).await;
+    set_rules(&world, &["tiktok"], r#"{"wait_for_click_seconds": 3600}"#).await;
+    let _relay = world.relay().start();
+    let user = json!({"email": "jane@customers.example"});
+    let mut sale = crm_sale("sale", user.clone());
+    sale["click"] = json!({"fbclid": "IwAR", "clicked_at": (Utc::now() - TimeDelta::hours(30)).to_rfc3339()});
+    world.publish(&[sale]).await;
+    world.in_state(1, "meta waiting waiting_for_click").await;
+    world.in_state(1, "google not_sent no_click").await;
+
+    // Google's click is later than Meta's, and told of when Google's part has ended already.
+    let told = |id: &str, name: &str, hours: i64| {
+        json!({
+            "event_id": id, "client_id": "acme", "event_name": "ViewContent", "user": user, "click": {name: format!("click-{id}")},
+            "event_time": (Utc::now() - TimeDelta::hours(hours)).to_rfc3339()
+        })
+    };
+    world
+        .publish(&[told("v1", "gclid", 20), told("v2", "ttclid", 50)])
+        .await;
+    world.settled(3).await;
+
+    let counted = world.simulator.events("meta", account_of("meta")).await;
+    let sales = counted.iter().filter(|event| event.event_id.as_deref() == Some("sale"));
+    assert_eq!(sales.count(), 1, "{:?}", world.states().await);
+}
+
+/// The relay dies at a point of the way of a click, and another takes over. Visits are told of before or after the sales that they brought.
+async fn die_at(point: &str, visits_come_first: bool) {
     let world = World::new().await;
     set_rules(&world, &ALL, r#"{"wait_for_click_seconds": 2}"#).await;
     let user = |n: usize| json!({"email": format!("{n}@customers.example")});
@@ -229,11 +259,20 @@ async fn die_at(point: &str) {
         .step_by(2)
         .map(|n| visit(&format!("visit-{n}"), 12, user(n)))
         .collect();
-    world.publish(&sales).await;
-    world.publish(&visits).await;
+    let (first, second) = if visits_come_first {
+        (&visits, &sales)
+    } else {
+        (&sales, &visits)
+    };
+    world.publish(first).await;
+    world.publish(second).await;
     let mut dying = world.relay().dying_at(point, 1).start();
 
     dying.dead_at_its_point(PATIENCE).await;
+    assert!(
+        !visits_come_first || world.number("SELECT count(*) FROM clicks").await > 0,
+        "it died too soon"
+    );
     let _next = world.relay().start();
     world.settled(30).await;
 
@@ -247,17 +286,17 @@ async fn die_at(point: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_router_that_dies_after_it_remembered_clicks_loses_nothing() {
-    die_at("router.after_clicks").await;
+    die_at("router.after_clicks", true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keeper_that_dies_before_it_decides_anew_loses_nothing() {
-    die_at("keeper.before_decided_anew").await;
+    die_at("keeper.before_decided_anew", false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keeper_that_dies_after_it_decided_anew_sends_nothing_twice() {
-    die_at("keeper.after_decided_anew").await;
+    die_at("keeper.after_decided_anew", false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

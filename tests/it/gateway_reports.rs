@@ -35,7 +35,7 @@ async fn clicked(world: &World, value: &str, waba: &str, days: i64) {
     };
     let click = NewClick {
         client: ClientId::parse("acme").expect("a client"),
-        identities: keys.digests(&person, None).stored,
+        identities: keys.digests(&person, None).current,
         click: Click {
             kind: ClickKind::CtwaClid,
             value: value.to_owned(),

@@ -34,6 +34,11 @@ pub fn cookie_time(cookie: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(parse(cookie)?.time.parse().ok()?)
 }
 
+/// The fbclid that a cookie was set for; nothing if it is no cookie.
+pub fn cookie_fbclid(cookie: &str) -> Option<&str> {
+    Some(parse(cookie)?.payload)
+}
+
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

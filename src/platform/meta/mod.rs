@@ -24,7 +24,7 @@ mod window;
 
 use chrono::{DateTime, Utc};
 
-pub use self::cookies::cookie_time;
+pub use self::cookies::{cookie_fbclid, cookie_time};
 use super::{Adapter, Advice, Answer, Limits, Probe, Rejection, Request, Sending};
 use crate::domain::{
     Account, Cause, Classification, Click, Dispatch, EventRecord, Outcome, hash::Identity, person::Person, redact,

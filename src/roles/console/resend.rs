@@ -155,8 +155,9 @@ impl Run<'_> {
                 .iter()
                 .map(AsRef::as_ref)
                 .filter(|account| wants(account, &event.record.name))
+                .filter(|account| self.is_meant(&account.name, account.platform) || is_served(event, account))
                 .collect();
-            // All of them, also where one is meant: who gets the credit depends on the others.
+            // Also those that are not meant and have it, or will: who gets the credit depends on them.
             let mut decisions = decide(&event.record, &wanting, &remembered, self.tools.console.now)
                 .into_iter()
                 .peekable();
@@ -235,6 +236,12 @@ impl Run<'_> {
         store.published(&keys, self.tools.silence).await?;
         Ok(())
     }
+}
+
+/// Whether an ad account has an event, or will.
+fn is_served(event: &KeptEvent, account: &Account) -> bool {
+    let standing = event.standing.iter().find(|standing| standing.account == account.id);
+    standing.is_some_and(|standing| !matches!(standing.state, State::NotSent | State::Failed))
 }
 
 fn dispatch(renewal: &Renewal, events: &[KeptEvent]) -> Option<Dispatch> {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     broker::HeaderValue,
-    domain::{Account, AccountId, Cause, Click, ClientId, Directory, State as Standing, event::Event},
+    domain::{Account, AccountId, Cause, Click, ClickKind, ClientId, Directory, State as Standing, event::Event},
     metrics::gateway::Refusal,
     roles::{
         chain,
@@ -92,14 +92,24 @@ pub(super) async fn post(
     if let Some(verdict) = gateway.standing(&event, &report.datasets()).await? {
         return Ok(answer(&event.name, verdict));
     }
-    let clicks = gateway.clicks(&event, &report).await?;
+    let (chats, others): (Vec<Click>, Vec<Click>) = gateway
+        .clicks(&event, &report)
+        .await?
+        .into_iter()
+        .partition(|click| click.kind == ClickKind::CtwaClid);
     // A click leads to one WhatsApp number. Of a client with several the router finds out which, as it does for events without a click.
-    let is_plain = clicks.is_empty() || report.datasets().len() == 1;
-    let own = if is_plain { clicks.first() } else { None };
+    let is_plain = chats.is_empty() || report.datasets().len() == 1;
+    let own = if is_plain { chats.first() } else { None };
     let event = report.event(own).map_err(bad)?;
+    let of_router = if is_plain {
+        others
+    } else {
+        [chats.clone(), others].concat()
+    };
     let remembered = Remembered {
-        clicks: if is_plain { Vec::new() } else { clicks.clone() },
-        may_grow: !is_plain,
+        clicks: newest_first(of_router),
+        may_grow: true,
+        chats_are_known: is_plain,
     };
     let verdict = report.verdict(&event, &remembered).map_err(bad)?;
     let mut message_headers = trace_headers(&headers);
@@ -188,12 +198,13 @@ impl Gateway {
         Ok(best(of_datasets))
     }
 
-    /// The ad clicks of the person that lead to the client's WhatsApp, the newest first.
+    /// The ad clicks of the person that some ad account of the client would take, the newest first.
     async fn clicks(&self, event: &Event, report: &Report<'_>) -> Result<Vec<Click>, Problem> {
         let client = report.directory.client(report.client);
         let country = country(event, client);
         let digests = self.context.search_keys.digests(&event.person, country.as_deref());
-        let Some(question) = question(event.into(), report.datasets(), &digests.sought) else {
+        let accounts = report.directory.accounts_of(report.client).iter().map(AsRef::as_ref);
+        let Some(question) = question(event.into(), accounts, &digests.all) else {
             return Ok(Vec::new());
         };
         let answers = within(self.context.store.latest_clicks(&[question])).await?;
@@ -211,6 +222,11 @@ async fn within<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result
         }
         Err(_) => Err(Refusal::DatabaseAway.into()),
     }
+}
+
+fn newest_first(mut clicks: Vec<Click>) -> Vec<Click> {
+    clicks.sort_by_key(|click| std::cmp::Reverse(click.first_seen));
+    clicks
 }
 
 fn verdict(state: Standing, cause: Option<Cause>, click: Option<Click>) -> Verdict {

@@ -18,6 +18,7 @@ use crate::{
     metrics::conversions,
     roles::{
         context::Context,
+        directory::DirectoryUnavailable,
         messages::{Lane, dead_message, dispatch_message},
     },
     store::{StoreError, keeping::Resumption},
@@ -40,6 +41,9 @@ pub(super) enum DutyFailure {
     /// Postgres.
     #[error("look after the ledger")]
     Store(#[from] StoreError),
+    /// Postgres, while the directory was to be read anew.
+    #[error("look up an ad account")]
+    Directory(#[from] DirectoryUnavailable),
     /// The broker took no message.
     #[error("publish what is due")]
     Publish(#[from] PublishFailure),
@@ -49,6 +53,7 @@ impl DutyFailure {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             DutyFailure::Store(failure) => failure.is_passing(),
+            DutyFailure::Directory(failure) => failure.0.is_passing(),
             DutyFailure::Publish(_) => true,
         }
     }
@@ -63,9 +68,9 @@ impl Duties {
         self.context.store.drop_ended_pauses().await?;
         self.probe().await?;
         self.republish_silent().await?;
-        self.end_waits().await?;
         let seconds = self.context.pace.keeper_interval.as_secs_f64().max(0.001);
-        let mut budget = ((f64::from(self.context.pace.wake_rate) * seconds).ceil() as i64).max(1);
+        let at_once = ((f64::from(self.context.pace.wake_rate) * seconds).ceil() as i64).max(1);
+        let mut budget = at_once;
         while budget > 0 {
             let woken = self.wake(budget.min(ROWS_MAX)).await?;
             budget -= woken;
@@ -77,6 +82,15 @@ impl Duties {
             let released = self.release(budget.min(ROWS_MAX)).await?;
             budget -= released;
             if released == 0 {
+                break;
+            }
+        }
+        // A budget of its own, lest a long queue of others stops it.
+        let mut budget = at_once;
+        while budget > 0 {
+            let decided = self.end_waits(budget.min(ROWS_MAX)).await?;
+            budget -= decided;
+            if decided == 0 {
                 break;
             }
         }
@@ -195,11 +209,11 @@ impl Duties {
         depth.await.is_ok_and(|depth| depth == 0)
     }
 
-    /// Decides anew about what waited for a click.
-    async fn end_waits(&self) -> Result<(), DutyFailure> {
-        let decided = awaiting::decide_anew(&self.context, ROWS_MAX).await?;
-        self.publish("click_awaited", decided).await?;
-        Ok(())
+    /// Decides anew about what waited for a click; gives about how much.
+    async fn end_waits(&self, limit: i64) -> Result<i64, DutyFailure> {
+        let decided = awaiting::decide_anew(&self.context, limit).await?;
+        self.publish("click_awaited", decided.queued).await?;
+        Ok(i64::try_from(decided.parts).unwrap_or(i64::MAX))
     }
 
     async fn wake(&self, limit: i64) -> Result<i64, DutyFailure> {

@@ -10,6 +10,7 @@ pub async fn ask(store: &Store, questions: Vec<Option<ClickQuestion>>) -> Result
     let remembered = questions.iter().map(|question| Remembered {
         clicks: question.as_ref().and_then(|_| answers.next()).unwrap_or_default(),
         may_grow: question.is_some(),
+        chats_are_known: false,
     });
     Ok(remembered.collect())
 }

@@ -9,7 +9,7 @@ use crate::{
         Account, Click, ClickIds, ClickKind, ClickSource, ClientId, EventRecord, Platform,
         event::{Event, Permission},
     },
-    platform::meta::cookie_time,
+    platform::meta::{cookie_fbclid, cookie_time},
     store::clicks::ClickQuestion,
 };
 
@@ -26,6 +26,8 @@ pub struct Remembered {
     pub clicks: Vec<Click>,
     /// Whether more may become known: the person has an identity by which clicks are found.
     pub may_grow: bool,
+    /// Whether the publisher has asked for clicks of WhatsApp chats itself, and told somebody what came of it: no other is looked for.
+    pub chats_are_known: bool,
 }
 
 /// What attribution goes by, of an event as it came in or as it is kept.
@@ -85,8 +87,8 @@ pub fn clicks_of(event: &Event) -> Vec<Click> {
         .collect()
 }
 
-/// What the ledger is to be asked about an event; nothing if no ad account that wants it would gain by an answer. `identities`: the person's
-/// digests.
+/// What the ledger is to be asked about an event; nothing if no ad account that wants it would gain by an answer. `identities`: all digests under
+/// which the person may be known.
 pub fn question<'a>(
     visit: Visit<'_>,
     accounts: impl IntoIterator<Item = &'a Account>,
@@ -115,55 +117,65 @@ pub fn question<'a>(
     })
 }
 
-/// The click that an ad account takes: the event's own, else the newest that is remembered.
+/// The click that an ad account takes: the event's own, else the newest that is remembered. One that is older than the ad account's look-back is
+/// given only where nothing goes out without a click, so that it is the reason.
 pub(super) fn click_for(record: &EventRecord, account: &Account, remembered: &Remembered) -> Option<Click> {
-    let Some(own) = own_of(record.into(), account) else {
-        return recalled(record, account, remembered);
+    let click = match own_of(record.into(), account) {
+        Some(own) => since_when(own, remembered),
+        None => recalled(record, account, remembered)?,
     };
+    let is_of_use = !is_too_old(&click, record, account) || !may_go_without_click(record, account);
+    is_of_use.then_some(click)
+}
+
+/// An event's own click, since when the ledger knows it.
+fn since_when(own: Click, remembered: &Remembered) -> Click {
     if own.time_is_known {
-        return Some(own);
+        return own;
     }
     let seen = remembered
         .clicks
         .iter()
         .filter(|click| click.kind == own.kind && click.value == own.value)
         .filter(|click| own.first_seen - click.first_seen >= SAME_MOMENT)
-        .min_by_key(|click| click.first_seen);
-    Some(match seen {
-        Some(seen) => Click {
-            first_seen: seen.first_seen,
+        .map(|click| click.first_seen)
+        .min();
+    match seen {
+        Some(first_seen) => Click {
+            first_seen,
             time_is_known: true,
             ..own
         },
         None => own,
-    })
+    }
 }
 
-/// The newest click of before the sale. One that is older than the ad account's look-back is given only where nothing goes out without a click, so
-/// that it is the reason.
+/// The newest click of before the sale; where there is none, one that was told of later.
 fn recalled(record: &EventRecord, account: &Account, remembered: &Remembered) -> Option<Click> {
     let sources = sources_of(account);
-    let newest = remembered.clicks.iter().find(|click| {
-        sources.contains(&ClickSource::of(click.kind, click.waba.as_deref())) && is_before(click, record, account)
-    })?;
-    let click = Click {
+    let mut fitting = remembered
+        .clicks
+        .iter()
+        .filter(|click| sources.contains(&ClickSource::of(click.kind, click.waba.as_deref())));
+    let newest = fitting
+        .clone()
+        .find(|click| click.first_seen <= record.time + CLOCK_TOLERANCE)
+        .or_else(|| fitting.find(|click| is_told_later(click, record, account)))?;
+    Some(Click {
         first_seen: newest.first_seen.min(record.time),
         // The page was reached by it then, if it was another event that bore it.
         time_is_known: newest.time_is_known || record.time - newest.first_seen >= SAME_MOMENT,
         waba: newest.waba.clone().or_else(|| account.rules.waba.clone()),
         ..newest.clone()
-    };
-    let is_of_use = !is_too_old(&click, record, account) || !may_go_without_click(record, account);
-    is_of_use.then_some(click)
+    })
 }
 
 /// A click whose time is only that of the event that bore it may have been told of later than the sale, by as much as the ad account waits.
-fn is_before(click: &Click, record: &EventRecord, account: &Account) -> bool {
-    let told_later = match (click.time_is_known, account.rules.wait_for_click_seconds) {
-        (false, Some(seconds)) => TimeDelta::seconds(i64::from(seconds)),
-        _ => TimeDelta::zero(),
+fn is_told_later(click: &Click, record: &EventRecord, account: &Account) -> bool {
+    let Some(seconds) = account.rules.wait_for_click_seconds else {
+        return false;
     };
-    click.first_seen <= record.time + CLOCK_TOLERANCE + told_later
+    !click.time_is_known && click.first_seen <= record.time + TimeDelta::seconds(i64::from(seconds))
 }
 
 /// Says whether a click is older than the ad account's look-back, as far as its time is known.
@@ -197,7 +209,13 @@ fn own(visit: Visit<'_>, kind: ClickKind) -> Option<Click> {
 }
 
 fn own_of(visit: Visit<'_>, account: &Account) -> Option<Click> {
-    let (kind, _) = visit.clicks.first_of(account.click_kinds())?;
+    let (kind, value) = visit.clicks.first_of(account.click_kinds())?;
+    // The page was reached by a newer click than the cookie knows.
+    let newer = visit.clicks.fbclid.as_deref().filter(|_| kind == ClickKind::Fbc);
+    let kind = match newer {
+        Some(fbclid) if cookie_fbclid(value) != Some(fbclid) => ClickKind::Fbclid,
+        _ => kind,
+    };
     // A click that is known to lead to one WhatsApp Business Account is none of another's.
     let own = own(visit, kind).filter(|click| click.waba.is_none() || click.waba == account.rules.waba)?;
     Some(Click {

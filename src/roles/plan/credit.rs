@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Part, attribution::clicked_at, ruling::Ruling};
+use super::{
+    Part,
+    attribution::clicked_at,
+    ruling::{Ruling, end_of_wait},
+};
 use crate::domain::{Cause, Mode, Platform, State, account::Credit};
 
 /// What one ad account brings forward.
@@ -82,5 +86,6 @@ fn judged(part: &Part<'_>, claims: &[Claim], now: DateTime<Utc>) -> Option<Rulin
             Merit::MayCome(due) => wait = wait.max(Some(due)),
         }
     }
-    wait.map(|due| Ruling::waiting(due, Cause::WaitingForClick))
+    let due = end_of_wait(wait?, &part.dispatch, now)?;
+    Some(Ruling::waiting(due, Cause::WaitingForClick))
 }

@@ -78,7 +78,7 @@ pub(super) fn rule(dispatch: &Dispatch, account: &Account, remembered: &Remember
         Some(click) if is_too_old(click, record, account) => return Ruling::not_sent(Cause::ClickTooOld),
         Some(_) => {}
         None => {
-            if let Some(due) = waits_for_click(record, account, remembered, now) {
+            if let Some(due) = waits_for_click(dispatch, account, remembered, now) {
                 return Ruling::waiting(due, Cause::WaitingForClick);
             }
             if !may_go_without_click(record, account) {
@@ -103,17 +103,29 @@ pub(super) fn rule(dispatch: &Dispatch, account: &Account, remembered: &Remember
     }
 }
 
+/// How long before its deadline a conversion is decided at the latest: so that it can still go out without a click.
+const BEFORE_DEADLINE: TimeDelta = TimeDelta::minutes(1);
+
+/// The end of a wait that would last until `due`, if it lies ahead: nothing waits up to its deadline.
+pub(super) fn end_of_wait(due: DateTime<Utc>, dispatch: &Dispatch, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let due = due.min(dispatch.deadline - BEFORE_DEADLINE);
+    (now < due).then_some(due)
+}
+
 /// Until when the ad account waits for a click to become known, if it still does: from when the relay first saw the event, for the click comes
-/// by the same way. Of a person whom nothing identifies none ever will.
+/// by the same way. Of a person whom nothing identifies none ever will, and of a chat none that the publisher has not seen.
 fn waits_for_click(
-    record: &EventRecord,
+    dispatch: &Dispatch,
     account: &Account,
     remembered: &Remembered,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let seconds = account.rules.wait_for_click_seconds?;
-    let due = record.first_seen + TimeDelta::seconds(i64::from(seconds));
-    (remembered.may_grow && now < due).then_some(due)
+    if !remembered.may_grow || (account.rules.waba.is_some() && remembered.chats_are_known) {
+        return None;
+    }
+    let due = dispatch.event.first_seen + TimeDelta::seconds(i64::from(seconds));
+    end_of_wait(due, dispatch, now)
 }
 
 fn is_host_wanted(record: &EventRecord, account: &Account) -> bool {

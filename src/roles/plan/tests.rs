@@ -72,7 +72,11 @@ fn click(kind: ClickKind, value: &str, first_seen: DateTime<Utc>) -> Click {
 pub(super) fn remembered(clicks: Vec<Click>) -> Remembered {
     let mut clicks = clicks;
     clicks.sort_by_key(|click| std::cmp::Reverse(click.first_seen));
-    Remembered { clicks, may_grow: true }
+    Remembered {
+        clicks,
+        may_grow: true,
+        chats_are_known: false,
+    }
 }
 
 fn decided(record: &EventRecord, account: &Account, clicks: Vec<Click>) -> NewDispatch {
@@ -381,5 +385,96 @@ fn while_one_platform_waits_for_a_click_those_whose_credit_depends_on_it_wait_to
     assert_eq!(
         causes(&[&google, &other], &own, late),
         [Some(Cause::CreditElsewhere), None]
+    );
+}
+
+#[test]
+fn nothing_waits_up_to_its_deadline() {
+    let patient = account(1, Platform::Meta, |rules| {
+        rules.wait_for_click_seconds = Some(3_600);
+        rules.without_click = WithoutClick::Person;
+    });
+    let mut old = sale(nothing());
+    old.time = now() - TimeDelta::days(7) + TimeDelta::minutes(30);
+    let at = |minutes| {
+        let now = now() + TimeDelta::minutes(minutes);
+        let dispatch = decide(&old, &[&patient], &remembered(Vec::new()), now).remove(0);
+        (dispatch.state, dispatch.due)
+    };
+
+    let due = now() + TimeDelta::minutes(29);
+    assert_eq!(at(0), (State::Waiting, Some(due)));
+    assert_eq!(at(29), (State::Queued, None), "it still goes out, without a click");
+    old.time = now() - TimeDelta::days(8);
+    let late = decide(&old, &[&patient], &remembered(Vec::new()), now()).remove(0);
+    assert_eq!(
+        late.cause,
+        Some(Cause::EventTooOld),
+        "it does not wait for what it is too late for"
+    );
+}
+
+#[test]
+fn a_fresh_click_beside_a_stale_cookie_is_the_one_that_counts() {
+    let meta = account(1, Platform::Meta, |rules| rules.look_back_days = Some(2));
+    let both = sale(serde_json::json!({"fbc": FBC, "fbclid": "fresh"}));
+    let set = DateTime::from_timestamp_millis(1_795_000_000_000).unwrap();
+
+    let dispatch = decided(&both, &meta, vec![click(ClickKind::Fbc, FBC, set)]);
+
+    let own = dispatch.click.unwrap();
+    assert_eq!(
+        (own.kind, own.value.as_str(), own.first_seen),
+        (ClickKind::Fbclid, "fresh", now())
+    );
+    assert_eq!(
+        dispatch.state,
+        State::Queued,
+        "the cookie alone would be older than the look-back"
+    );
+}
+
+#[test]
+fn a_click_of_before_the_sale_goes_before_one_that_was_told_of_later() {
+    let patient = account(2, Platform::Google, |rules| {
+        rules.wait_for_click_seconds = Some(7 * 86_400)
+    });
+    let came_back = Click {
+        time_is_known: false,
+        ..click(ClickKind::Gclid, "came-back", now() + TimeDelta::days(2))
+    };
+
+    let dispatch = decided(
+        &sale(nothing()),
+        &patient,
+        vec![came_back.clone(), click(ClickKind::Gclid, "before", ago(1))],
+    );
+    let alone = decided(&sale(nothing()), &patient, vec![came_back]);
+
+    assert_eq!(dispatch.click.unwrap().value, "before");
+    assert_eq!(alone.click.unwrap().value, "came-back");
+}
+
+#[test]
+fn where_the_publisher_has_asked_for_chats_no_dataset_waits_and_others_do() {
+    let patient = |rules: &mut AccountRules| rules.wait_for_click_seconds = Some(300);
+    let mut dataset = whatsapp();
+    patient(&mut dataset.rules);
+    let google = account(2, Platform::Google, patient);
+    let mut lead = sale(nothing());
+    lead.name = "Purchase".to_owned();
+    let remembered = Remembered {
+        chats_are_known: true,
+        ..remembered(Vec::new())
+    };
+
+    let causes: Vec<_> = decide(&lead, &[&dataset, &google], &remembered, now())
+        .into_iter()
+        .map(|dispatch| dispatch.cause)
+        .collect();
+
+    assert_eq!(
+        causes,
+        [Some(Cause::NoCtwaClickIdForPhone), Some(Cause::WaitingForClick)]
     );
 }

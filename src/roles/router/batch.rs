@@ -9,18 +9,19 @@ use std::{
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{
-    Inbound, PUBLISH_PATIENCE, ack, breathe,
-    consulting::{Candidate, Consultation},
+    EVENTS_A_STEP, Inbound, PUBLISH_PATIENCE, ack, breathe,
+    consulting::{Candidate, Consultation, look_again},
     reading::{Contents, Reader},
 };
 use crate::{
     broker::{Delivery, HeaderValue, Outgoing, PublishFailure, Publisher, headers_for_republish, topology},
-    domain::{Cause, ClientId, Directory, EventKey, State, TraceParent, event::Event},
+    domain::{Cause, ClientId, Directory, EventKey, State, TraceParent},
     metrics::{clicks, conversions},
     roles::{
+        chain,
         context::Context,
         directory::DirectoryUnavailable,
         messages::{Lane, dispatch_message},
@@ -29,6 +30,7 @@ use crate::{
     },
     store::{
         StoreError,
+        clicks::ClickQuestion,
         routing::{NewEvent, StoredEvent},
     },
     wire::{dispatch::header, event::Malformed},
@@ -48,6 +50,13 @@ pub(super) enum BatchFailure {
     Publish(#[from] PublishFailure),
 }
 
+impl BatchFailure {
+    /// Whether Postgres refuses what the messages say, so that trying again helps nobody.
+    fn is_of_the_data(&self) -> bool {
+        matches!(self, BatchFailure::Store(failure) if failure.is_of_the_data())
+    }
+}
+
 /// What a batch is handled with.
 pub(super) struct Batch {
     pub(super) context: Arc<Context>,
@@ -55,15 +64,22 @@ pub(super) struct Batch {
     pub(super) inbound: Inbound,
 }
 
-/// What a batch comes to before anything is stored; numbers are places among its deliveries.
+/// What some events of a batch come to before they are stored.
 #[derive(Default)]
 struct Sorted {
     events: Vec<NewEvent>,
-    /// How often each event occurs in the batch; repetitions share what is stored.
+    /// How often each event occurs; repetitions share what is stored.
     occurring: HashMap<EventKey, usize>,
     contradicted: Vec<EventKey>,
-    unwanted: usize,
-    unwanted_counts: BTreeMap<(ClientId, String), i64>,
+    /// What the ledger was asked about those that wait for a click.
+    waiting: HashMap<EventKey, ClickQuestion>,
+}
+
+/// Events that no ad account of their client wants.
+#[derive(Default)]
+struct Unwanted {
+    count: usize,
+    by_name: BTreeMap<(ClientId, String), i64>,
 }
 
 impl Batch {
@@ -81,7 +97,7 @@ impl Batch {
                 }
             }
         }
-        let result = self.handle_all(deliveries, &condemned).await;
+        let result = self.handle_part(deliveries, &condemned).await;
         if !under_trial.is_empty() {
             // However it went, the worker is alive.
             self.context.store.end_trials(&under_trial).await?;
@@ -89,39 +105,71 @@ impl Batch {
         result
     }
 
-    async fn handle_all(&self, deliveries: Vec<Delivery>, condemned: &[Bytes]) -> Result<(), BatchFailure> {
+    /// Handles deliveries, and where Postgres refuses what is in them, each half for itself: so the one at fault ends as a dead letter, and
+    /// costs no other.
+    async fn handle_part(&self, mut deliveries: Vec<Delivery>, condemned: &[Bytes]) -> Result<(), BatchFailure> {
+        let failure = match self.handle_all(&deliveries, condemned).await {
+            Ok(()) => {
+                crate::crash_point!("router.before_ack");
+                ack(deliveries);
+                crate::crash_point!("router.after_ack");
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        if !failure.is_of_the_data() {
+            return Err(failure);
+        }
+        if deliveries.len() == 1 {
+            error!(inbound = self.inbound.as_str(), error = %chain(&failure), "database refuses a message");
+            let fault = [(0, Malformed::of(Cause::Bug))];
+            self.settle_faults(&deliveries, &fault, Utc::now()).await?;
+            ack(deliveries);
+            return Ok(());
+        }
+        let rest = deliveries.split_off(deliveries.len() / 2);
+        Box::pin(self.handle_part(deliveries, condemned)).await?;
+        Box::pin(self.handle_part(rest, condemned)).await
+    }
+
+    async fn handle_all(&self, deliveries: &[Delivery], condemned: &[Bytes]) -> Result<(), BatchFailure> {
         let now = Utc::now();
         conversions::events_received(self.inbound.as_str(), deliveries.len());
-        let (contents, directory) = self.read(&deliveries, condemned, now).await?;
-        let mut faults = contents.faults;
+        let (contents, directory) = self.read(deliveries, condemned, now).await?;
         let parts = [
             ("click", contents.clicks.len()),
             ("event", contents.events.len()),
             ("ignored", contents.ignored),
         ];
+        let mut faults = contents.faults;
+        let mut unwanted = Unwanted::default();
         let consultation = Consultation {
             context: &self.context,
             directory: &directory,
-            deliveries: &deliveries,
+            deliveries,
             now,
         };
-        let candidates = consultation.hold(contents.events, contents.clicks, &mut faults).await?;
-        let sorted = self.sort(candidates, &directory, &deliveries, &mut faults, now).await;
-        crate::crash_point!("router.before_commit");
-        self.settle_events(sorted.events, sorted.occurring, sorted.contradicted)
-            .await?;
-        self.settle_faults(&deliveries, &faults, now).await?;
+        consultation.remember_people(&contents.clicks).await?;
+        // One message of another system may hold thousands of events.
+        let mut events = contents.events.into_iter().peekable();
+        while events.peek().is_some() {
+            let step = events.by_ref().take(EVENTS_A_STEP).collect();
+            let candidates = consultation.hold(step, &mut faults).await?;
+            let sorted = self
+                .sort(candidates, &directory, deliveries, &mut faults, &mut unwanted, now)
+                .await;
+            crate::crash_point!("router.before_commit");
+            self.settle_events(sorted).await?;
+        }
+        self.settle_faults(deliveries, &faults, now).await?;
         // Last, since these would be counted again with every repetition.
-        conversions::events_unwanted(sorted.unwanted);
-        self.count_unwanted(sorted.unwanted_counts, now).await?;
+        conversions::events_unwanted(unwanted.count);
+        self.count_unwanted(unwanted.by_name, now).await?;
         if self.inbound != Inbound::Events {
             for (part, count) in parts {
                 clicks::webhook_parts(part, count);
             }
         }
-        crate::crash_point!("router.before_ack");
-        ack(deliveries);
-        crate::crash_point!("router.after_ack");
         Ok(())
     }
 
@@ -155,6 +203,7 @@ impl Batch {
         directory: &Directory,
         deliveries: &[Delivery],
         faults: &mut Vec<(usize, Malformed)>,
+        unwanted: &mut Unwanted,
         now: DateTime<Utc>,
     ) -> Sorted {
         let mut sorted = Sorted::default();
@@ -164,6 +213,7 @@ impl Batch {
                 delivery,
                 event,
                 identities,
+                question,
                 remembered,
             } = candidate;
             let recipients = Recipients {
@@ -179,21 +229,25 @@ impl Batch {
                 Ok(Plan::Store(mut new)) => {
                     new.record.trace = trace_of(&deliveries[delivery]);
                     new.identities = identities;
-                    sorted.add(*new);
+                    sorted.add(*new, question);
                 }
-                Ok(Plan::Unwanted) => sorted.add_unwanted(event),
+                Ok(Plan::Unwanted) => {
+                    unwanted.count += 1;
+                    *unwanted.by_name.entry((event.client, event.name)).or_default() += 1;
+                }
                 Err(fault) => faults.push((delivery, fault)),
             }
         }
         sorted
     }
 
-    async fn settle_events(
-        &self,
-        mut events: Vec<NewEvent>,
-        occurring: HashMap<EventKey, usize>,
-        mut differing: Vec<EventKey>,
-    ) -> Result<(), BatchFailure> {
+    async fn settle_events(&self, sorted: Sorted) -> Result<(), BatchFailure> {
+        let Sorted {
+            mut events,
+            occurring,
+            contradicted: mut differing,
+            mut waiting,
+        } = sorted;
         if events.is_empty() {
             return Ok(());
         }
@@ -217,6 +271,9 @@ impl Batch {
             if standing.differs {
                 differing.push(key);
             }
+            if standing.is_repetition {
+                waiting.remove(&key);
+            }
             outgoing.extend(
                 standing
                     .queued
@@ -224,6 +281,8 @@ impl Batch {
                     .map(|dispatch| dispatch_message(&self.context.topology, dispatch, Lane::Live)),
             );
         }
+        let waiting: Vec<ClickQuestion> = waiting.into_values().collect();
+        look_again(&self.context, &waiting).await?;
         if !differing.is_empty() {
             self.context.store.count_differing(&differing).await?;
         }
@@ -291,9 +350,7 @@ impl Batch {
             Inbound::Events | Inbound::Webhooks => delivery.routing_key.clone(),
             Inbound::Input(input) => {
                 if let Some(client) = &input.client {
-                    headers
-                        .entry(header::CLIENT.to_owned())
-                        .or_insert_with(|| HeaderValue::Text(client.to_string()));
+                    headers.insert(header::CLIENT.to_owned(), HeaderValue::Text(client.to_string()));
                 }
                 format!("webhooks.{}", input.mapping)
             }
@@ -315,11 +372,16 @@ impl Batch {
 }
 
 impl Sorted {
-    fn add(&mut self, new: NewEvent) {
+    fn add(&mut self, new: NewEvent, question: Option<ClickQuestion>) {
         let key = new.record.key();
         let occurring = self.occurring.entry(key).or_default();
         *occurring += 1;
         if *occurring == 1 {
+            let mut dispatches = new.dispatches.iter();
+            let waits = dispatches.any(|dispatch| dispatch.cause == Some(Cause::WaitingForClick));
+            if let Some(question) = question.filter(|_| waits) {
+                self.waiting.insert(key, question);
+            }
             self.events.push(new);
         } else if self
             .events
@@ -329,11 +391,6 @@ impl Sorted {
             // The first of a batch stands, as the first that is stored does.
             self.contradicted.push(key);
         }
-    }
-
-    fn add_unwanted(&mut self, event: Event) {
-        self.unwanted += 1;
-        *self.unwanted_counts.entry((event.client, event.name)).or_default() += 1;
     }
 }
 

@@ -1,18 +1,15 @@
-//! The click ledger's part in a batch: it remembers the clicks that came, and says what it knows of the people of the events. Three statements at
-//! the most, however many events there are.
+//! The click ledger's part in a batch: it remembers the clicks that came, and says what it knows of the people of the events. A handful of
+//! statements at the most, however many events there are.
 
-use std::{
-    collections::BTreeSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::breathe;
+use super::{EVENTS_A_STEP, breathe};
 use crate::{
     broker::{Delivery, HeaderValue},
-    domain::{Cause, ClientId, Directory, event::Event},
+    domain::{Account, Cause, ClientId, Directory, event::Event, search_key::Digests},
     metrics::clicks,
     roles::{
         context::Context,
@@ -30,8 +27,10 @@ pub(super) struct Candidate {
     /// The place of its delivery.
     pub(super) delivery: usize,
     pub(super) event: Event,
-    /// The digests of its identities, as they are stored.
+    /// The digests under which its person may be known.
     pub(super) identities: Vec<Uuid>,
+    /// What the ledger was asked.
+    pub(super) question: Option<ClickQuestion>,
     pub(super) remembered: Remembered,
 }
 
@@ -48,18 +47,26 @@ struct Asked {
     identities: Vec<Uuid>,
     clicks: Vec<NewClick>,
     question: Option<ClickQuestion>,
-    may_grow: bool,
+    remembered: Remembered,
 }
 
 impl Consultation<'_> {
-    /// Remembers all clicks first, so that events of the same batch find them; events that cannot be looked at are `faults`.
+    /// Remembers clicks that came without an event.
+    pub(super) async fn remember_people(&self, clicks: &[PersonClick]) -> Result<(), StoreError> {
+        for step in clicks.chunks(EVENTS_A_STEP) {
+            self.remember(step.iter().filter_map(|click| self.clicked(click)).collect())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers the clicks of events first, so that events of the same batch find them; events that cannot be looked at are `faults`.
     pub(super) async fn hold(
         &self,
         events: Vec<(usize, Event)>,
-        person_clicks: Vec<PersonClick>,
         faults: &mut Vec<(usize, Malformed)>,
     ) -> Result<Vec<Candidate>, StoreError> {
-        let mut new: Vec<NewClick> = person_clicks.iter().filter_map(|click| self.clicked(click)).collect();
+        let mut new: Vec<NewClick> = Vec::new();
         let mut candidates = Vec::with_capacity(events.len());
         let mut questions = Vec::new();
         let mut askers = Vec::new();
@@ -71,22 +78,19 @@ impl Consultation<'_> {
                 continue;
             };
             new.extend(asked.clicks);
-            if let Some(question) = asked.question {
-                questions.push(question);
+            if let Some(question) = &asked.question {
+                questions.push(question.clone());
                 askers.push(candidates.len());
             }
             candidates.push(Candidate {
                 delivery,
                 event,
                 identities: asked.identities,
-                remembered: Remembered {
-                    clicks: Vec::new(),
-                    may_grow: asked.may_grow,
-                },
+                remembered: asked.remembered,
+                question: asked.question,
             });
         }
         self.remember(new).await?;
-        crate::crash_point!("router.after_clicks");
         let answers = self.context.store.latest_clicks(&questions).await?;
         for (place, clicks) in askers.into_iter().zip(answers) {
             candidates[place].remembered.clicks = clicks;
@@ -100,7 +104,7 @@ impl Consultation<'_> {
             .directory
             .client(client)
             .and_then(|client| client.country.as_deref());
-        let digests = || self.context.search_keys.digests(person, country).stored;
+        let digests = || self.context.search_keys.digests(person, country).current;
         let identities = catch_unwind(AssertUnwindSafe(digests)).ok()?;
         (!identities.is_empty()).then(|| NewClick {
             client: client.clone(),
@@ -112,32 +116,35 @@ impl Consultation<'_> {
     fn asked(&self, delivery: usize, event: &Event) -> Asked {
         let client = self.directory.client(&event.client);
         let country = country(event, client);
-        let digests = self.context.search_keys.digests(&event.person, country.as_deref());
-        let clicks = if digests.stored.is_empty() {
+        let Digests { current, all } = self.context.search_keys.digests(&event.person, country.as_deref());
+        let clicks = if current.is_empty() {
             Vec::new()
         } else {
             clicks_of(event)
         };
-        // Who publishes may have asked already, and told somebody of the answer.
-        let is_answered = self.deliveries[delivery]
+        let chats_are_known = self.deliveries[delivery]
             .headers
             .get(header::CLICKS_KNOWN)
             .and_then(HeaderValue::as_boolean)
             == Some(true);
         let accounts = self.directory.accounts_of(&event.client).iter().map(AsRef::as_ref);
-        let question = question(event.into(), accounts, &digests.sought).filter(|_| !is_answered);
+        let asking = accounts.filter(|account: &&Account| !chats_are_known || account.rules.waba.is_none());
         Asked {
             clicks: clicks
                 .into_iter()
                 .map(|click| NewClick {
                     client: event.client.clone(),
-                    identities: digests.stored.clone(),
+                    identities: current.clone(),
                     click,
                 })
                 .collect(),
-            question,
-            may_grow: !digests.stored.is_empty() && !is_answered,
-            identities: digests.stored,
+            question: question(event.into(), asking, &all),
+            remembered: Remembered {
+                clicks: Vec::new(),
+                may_grow: !all.is_empty(),
+                chats_are_known,
+            },
+            identities: all,
         }
     }
 
@@ -148,24 +155,34 @@ impl Consultation<'_> {
         if new.is_empty() {
             return Ok(());
         }
-        let found = self.context.store.remember_clicks(&new).await?;
+        self.context.store.remember_clicks(&new).await?;
+        crate::crash_point!("router.after_clicks");
         for new in &new {
             clicks::remembered(new.click.kind);
         }
-        let waiting: BTreeSet<&ClientId> = new
-            .iter()
-            .map(|new| &new.client)
-            .filter(|client| self.is_waited_for(client))
-            .collect();
-        if !found.is_empty() && !waiting.is_empty() {
-            let clients: Vec<&ClientId> = waiting.into_iter().collect();
-            self.context.store.hasten_waits(&clients, &found).await?;
-        }
+        // Also for what is not new: the router that remembered it may have died before it came to this.
+        let waited_for = new.iter().filter(|new| self.is_waited_for(&new.client));
+        let pairs = waited_for.flat_map(|new| new.identities.iter().map(|identity| (&new.client, *identity)));
+        self.context.store.hasten_waits(&pairs.collect()).await?;
         Ok(())
     }
 
+    /// Whether an ad account of a client waits for clicks.
     fn is_waited_for(&self, client: &ClientId) -> bool {
         let mut accounts = self.directory.accounts_of(client).iter();
         accounts.any(|account| account.rules.wait_for_click_seconds.is_some())
     }
+}
+
+/// Looks once more after events that were stored as waiting: a click that another batch remembered meanwhile found nothing yet that it could hasten.
+pub(super) async fn look_again(context: &Context, waiting: &[ClickQuestion]) -> Result<(), StoreError> {
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let answers = context.store.latest_clicks(waiting).await?;
+    let found = waiting.iter().zip(answers).filter(|(_, clicks)| !clicks.is_empty());
+    let pairs =
+        found.flat_map(|(question, _)| question.identities.iter().map(|identity| (&question.client, *identity)));
+    context.store.hasten_waits(&pairs.collect()).await?;
+    Ok(())
 }

@@ -27,6 +27,8 @@ const BATCH_MAX: usize = 150;
 /// How many batches are on their way at a time: while one waits for Postgres or the broker, a full one does not wait for it. They are to each other
 /// what two routers are.
 const BATCHES: usize = 2;
+/// How many events, or clicks, go to Postgres at a time: one message of another system may hold thousands.
+const EVENTS_A_STEP: usize = 500;
 /// How many events are worked on before others have their turn.
 const EVENTS_A_BREATH: usize = 32;
 /// How long a batch may try to get its messages confirmed before the channel is given up.
@@ -77,7 +79,11 @@ impl Inbound {
 /// Runs until `shutdown`, then finishes what it has begun.
 pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: CancellationToken) {
     let queue = inbound.queue(&context.topology);
-    let consuming = context.readiness.expect(&queue);
+    // A queue of somebody else's that is not there costs the others nothing, so this process is ready without it.
+    let consuming = match inbound {
+        Inbound::Events | Inbound::Webhooks => context.readiness.expect(&queue),
+        Inbound::Input(_) => Arc::default(),
+    };
     let mut intake = context.intake(queue.clone(), "router");
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let publisher = context.broker.publisher("router");
@@ -139,7 +145,6 @@ pub async fn run(context: Arc<Context>, inbound: Inbound, shutdown: Cancellation
         .saturating_duration_since(tokio::time::Instant::now())
         .max(Duration::from_secs(1));
     let drained = intake.drain(left).await;
-    context.readiness.forget(&consuming);
     info!(
         inbound = inbound.as_str(),
         queue,

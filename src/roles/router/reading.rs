@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// The longest name of a source that the accounts file allows.
+const SOURCE_CHARACTERS_MAX: usize = 64;
+
 /// What reading depends on beside the message.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
@@ -37,15 +40,19 @@ pub(super) struct Contents {
     pub(super) faults: Vec<(usize, Malformed)>,
     /// How many parts tell nothing that concerns the relay.
     pub(super) ignored: usize,
+    /// Whether some message is of a client that the directory does not know.
+    is_of_stranger: bool,
 }
 
 impl Contents {
     /// Says whether a newer directory might know what this one does not: no client and no source is called unknown on the word of a cache.
     pub(super) fn misses_something(&self, directory: &Directory) -> bool {
         let is_unknown = |fault: &Malformed| matches!(fault.cause, Cause::UnknownWaba | Cause::UnknownWebhookSource);
-        self.events
-            .iter()
-            .any(|(_, event)| directory.client(&event.client).is_none())
+        self.is_of_stranger
+            || self
+                .events
+                .iter()
+                .any(|(_, event)| directory.client(&event.client).is_none())
             || self.faults.iter().any(|(_, fault)| is_unknown(fault))
     }
 }
@@ -65,6 +72,7 @@ impl Reader<'_> {
             contents.clicks.extend(reading.clicks);
             contents.faults.extend(reading.fault.map(|fault| (index, fault)));
             contents.ignored += reading.ignored;
+            contents.is_of_stranger |= client_of(delivery).is_some_and(|id| self.directory.client(&id).is_none());
         }
         contents
     }
@@ -80,7 +88,7 @@ impl Reader<'_> {
             }),
             Inbound::Input(input) => self.payload(delivery, |payload| {
                 let payload = Payload {
-                    client: payload.client.or(input.client.as_ref()),
+                    client: input.client.as_ref().or(payload.client),
                     ..payload
                 };
                 payload.read_by(&input.mapping, self.directory, self.now)
@@ -110,8 +118,10 @@ impl Reader<'_> {
 
     fn payload(self, delivery: &Delivery, read: impl FnOnce(Payload<'_>) -> Reading) -> Reading {
         let header = |name: &str| {
-            let value = delivery.headers.get(name).and_then(HeaderValue::as_text);
-            value.map(str::to_owned)
+            // HTTP's headers have no case, and whoever passed them on kept the one that came.
+            let mut headers = delivery.headers.iter();
+            let (_, value) = headers.find(|(given, _)| given.eq_ignore_ascii_case(name))?;
+            value.as_text().map(str::to_owned)
         };
         let client = client_of(delivery);
         read(Payload {
@@ -134,6 +144,6 @@ fn source_of(delivery: &Delivery) -> String {
     source
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-')
-        .take(32)
+        .take(SOURCE_CHARACTERS_MAX)
         .collect()
 }

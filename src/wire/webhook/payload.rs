@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Reading, builtin, mapped, whatsapp};
+use super::{Reading, builtin, mapped, whatsapp, whatsapp::Owners};
 use crate::domain::{Cause, ClientId, Directory, webhook::WHATSAPP};
 
 /// A payload of another system, as it came.
@@ -27,8 +27,14 @@ impl Payload<'_> {
     /// Reads it by the mapping of this name; `whatsapp` is none, but WhatsApp's own form.
     pub fn read_by(&self, mapping: &str, directory: &Directory, now: DateTime<Utc>) -> Reading {
         if mapping == WHATSAPP {
-            let clients_of_waba = |waba: &str| directory.clients_of_waba(waba).into_iter().cloned().collect();
-            return whatsapp::read(self.body, self.client, clients_of_waba, now);
+            let secret = |id: &ClientId| Some(&directory.client(id)?.webhooks.get(WHATSAPP)?.secret);
+            let own_secret = self.client.and_then(secret);
+            let owners = Owners {
+                client: self.client,
+                clients_of_waba: &|waba| directory.clients_of_waba(waba).into_iter().cloned().collect(),
+                is_of_same_app: &|owner| own_secret.is_some() && secret(owner) == own_secret,
+            };
+            return whatsapp::read(self.body, &owners, now);
         }
         match builtin::lookup(directory, mapping) {
             Some(found) => mapped::read(&found, self.body, self.headers, self.client, now),
@@ -81,6 +87,53 @@ mod tests {
         let message = include_str!("../../../tests/fixtures/whatsapp/ctwa_ad_text.json");
 
         assert_eq!(reading("whatsapp", message).clicks.len(), 1);
+    }
+
+    #[test]
+    fn an_apps_payloads_go_to_the_clients_of_their_accounts_and_no_further() {
+        let text = "
+            [login.m]
+            token = 'env:M'
+            [client.acme.webhooks.whatsapp]
+            secret = 'env:APP'
+            [client.globex.webhooks.whatsapp]
+            secret = 'env:APP'
+            [client.globex.chats]
+            platform = 'meta'
+            login = 'm'
+            dataset = '778899001122334'
+            waba = '102290129340398'";
+        let whose = |text: &str, client: &str| {
+            let file = SourceFile {
+                name: "a.toml".to_owned(),
+                text: text.to_owned(),
+            };
+            let desired = parse(&[file]).unwrap();
+            let directory = Directory::new(DirectoryParts {
+                clients: desired.clients.into_values().collect(),
+                accounts: (1..)
+                    .zip(desired.accounts)
+                    .map(|(number, account)| account.standing(number))
+                    .collect(),
+                ..DirectoryParts::default()
+            });
+            let client = ClientId::parse(client).unwrap();
+            let payload = Payload {
+                body: include_bytes!("../../../tests/fixtures/whatsapp/ctwa_ad_text.json"),
+                headers: &|_| None,
+                client: Some(&client),
+            };
+            let reading = payload.read_of_source("whatsapp", &directory, "2026-11-28T12:00:00Z".parse().unwrap());
+            let clients: Vec<String> = reading.clicks.iter().map(|click| click.client.to_string()).collect();
+            (clients, reading.fault.map(|fault| fault.cause))
+        };
+
+        assert_eq!(whose(text, "globex"), (vec!["globex".to_owned()], None));
+        // Meta has one address for all payloads of an app.
+        assert_eq!(whose(text, "acme"), (vec!["globex".to_owned()], None));
+        // Whoever has another app's secret speaks for nobody else.
+        let apart = text.replacen("env:APP", "env:OTHER", 1);
+        assert_eq!(whose(&apart, "acme"), (vec![], Some(Cause::UnknownWaba)));
     }
 
     #[test]

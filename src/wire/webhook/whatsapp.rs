@@ -33,14 +33,20 @@ use crate::{
 /// The most digits of a WhatsApp Business Account's ID; it has 15 or so.
 const WABA_DIGITS_MAX: usize = 32;
 
-/// Reads a payload of the Cloud API as WhatsApp sent it: all of its entries, changes and messages. What it tells belongs to `client`, or else to
-/// every client that has a dataset of the entry's WhatsApp Business Account.
-pub fn read(
-    body: &[u8],
-    client: Option<&ClientId>,
-    clients_of_waba: impl Fn(&str) -> Vec<ClientId>,
-    now: DateTime<Utc>,
-) -> Reading {
+/// Who an entry may belong to.
+pub struct Owners<'a> {
+    /// Whose the payload is, if that is told beside it.
+    pub client: Option<&'a ClientId>,
+    /// The clients that have a dataset of a WhatsApp Business Account.
+    pub clients_of_waba: &'a dyn Fn(&str) -> Vec<ClientId>,
+    /// Whether the one who spoke for `client` may speak for this one, too: Meta sends the payloads of an app to one address, whoever they concern.
+    pub is_of_same_app: &'a dyn Fn(&ClientId) -> bool,
+}
+
+/// Reads a payload of the Cloud API as WhatsApp sent it: all of its entries, changes and messages. What it tells belongs to every client that has a
+/// dataset of the entry's WhatsApp Business Account, and to the client that is told beside it where nobody has one; of others than that client
+/// only to those for whom its sender may speak.
+pub fn read(body: &[u8], owners: &Owners<'_>, now: DateTime<Utc>) -> Reading {
     let payload = match json(body) {
         Ok(payload) => payload,
         Err(fault) => return Reading::from(fault),
@@ -54,12 +60,8 @@ pub fn read(
         return Reading::from(Malformed::new(Cause::MissingField, "entry"));
     }
     for node in top.items("entry", &mut reading) {
-        let whose = Whose {
-            client,
-            clients_of_waba: &clients_of_waba,
-        };
         let entry = Entry {
-            owner: whose.owner(&node),
+            owner: owners.owner(&node),
             now,
         };
         for change in node.items("changes", &mut reading) {
@@ -72,13 +74,7 @@ pub fn read(
     reading
 }
 
-/// How an entry's clients are found.
-struct Whose<'a, F> {
-    client: Option<&'a ClientId>,
-    clients_of_waba: &'a F,
-}
-
-impl<F: Fn(&str) -> Vec<ClientId>> Whose<'_, F> {
+impl Owners<'_> {
     fn owner(&self, entry: &Node<'_>) -> Result<Owner, Malformed> {
         let fault = |cause| Malformed::new(cause, &entry.path_of("id"));
         let waba = entry.checked_text("id")?;
@@ -87,7 +83,8 @@ impl<F: Fn(&str) -> Vec<ClientId>> Whose<'_, F> {
             return Err(fault(Cause::InvalidField));
         }
         let clients = match (self.client, &waba) {
-            (Some(client), _) => vec![client.clone()],
+            (Some(client), None) => vec![client.clone()],
+            (Some(client), Some(waba)) => self.of_waba_beside(client, waba),
             (None, Some(waba)) => (self.clients_of_waba)(waba),
             (None, None) => return Err(fault(Cause::MissingField)),
         };
@@ -95,6 +92,15 @@ impl<F: Fn(&str) -> Vec<ClientId>> Whose<'_, F> {
             return Err(fault(Cause::UnknownWaba));
         }
         Ok(Owner { waba, clients })
+    }
+
+    fn of_waba_beside(&self, client: &ClientId, waba: &str) -> Vec<ClientId> {
+        let mut owners = (self.clients_of_waba)(waba);
+        if owners.is_empty() || owners.contains(client) {
+            return vec![client.clone()];
+        }
+        owners.retain(|owner| (self.is_of_same_app)(owner));
+        owners
     }
 }
 

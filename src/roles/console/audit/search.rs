@@ -78,7 +78,7 @@ mod tests {
             external_ids: vec![Personal::new("C-77")],
             ..Person::default()
         };
-        let stored = keys().digests(&person, None).stored;
+        let stored = keys().digests(&person, None).current;
 
         for text in [" Jane@Example.com", "+491701234567", "0170 1234567", "c-77"] {
             let found = term(text, Some(&keys()), &countries(&["DE", "US"])).unwrap();

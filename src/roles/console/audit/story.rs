@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{notes::View, page::standing};
 use crate::{
-    domain::{Cause, Click, EventRecord, Platform, State},
+    domain::{Cause, Click, ClickKind, EventRecord, Platform, State},
     roles::console::{
         table::one_line,
         words::{Blanks, count, label, ordinal},
@@ -220,6 +220,10 @@ fn destination_noun(platform: Platform) -> &'static str {
 }
 
 fn found_where(record: &EventRecord, click: &Click) -> &'static str {
+    // Nobody brings such a click along: it was in the chat's first message, whoever looked it up since.
+    if click.kind == ClickKind::CtwaClid {
+        return " of the tap that the chat began with";
+    }
     let came_with_it = record.clicks.get(click.kind) == Some(click.value.as_str());
     let in_url = || {
         let url = record.source_url.as_deref().and_then(|url| url::Url::parse(url).ok());

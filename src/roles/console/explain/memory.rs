@@ -22,7 +22,7 @@ pub(super) async fn of_event(body: &[u8], desk: Desk<'_>, tools: Tools<'_>) -> R
     };
     let country = country(&event, desk.directory.client(&event.client));
     let digests = keys.digests(&event.person, country.as_deref());
-    asked((&event).into(), &digests.sought, desk, tools).await
+    asked((&event).into(), &digests.all, desk, tools).await
 }
 
 /// Of an event that the ledger keeps.

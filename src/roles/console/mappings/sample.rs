@@ -6,13 +6,12 @@ use chrono::{DateTime, Utc};
 
 use super::super::{ConsoleError, Exit, mask};
 use crate::{
-    domain::{ClientId, Directory, event::Event, mapping::Mapping},
+    domain::{ClientId, Directory, event::Event, mapping::Mapping, webhook::WHATSAPP},
     wire::{
         event::Malformed,
         webhook::{
-            PersonClick,
+            Payload, PersonClick,
             mapped::{self, Preview},
-            whatsapp,
         },
     },
 };
@@ -67,8 +66,12 @@ impl Sample<'_> {
 
     /// Shows what WhatsApp's own payload tells.
     pub fn whatsapp(&self, directory: &Directory, out: &mut impl Write) -> Result<Exit, ConsoleError> {
-        let clients_of_waba = |waba: &str| directory.clients_of_waba(waba).into_iter().cloned().collect();
-        let reading = whatsapp::read(self.body, self.client, clients_of_waba, self.now);
+        let payload = Payload {
+            body: self.body,
+            headers: &|_| None,
+            client: self.client,
+        };
+        let reading = payload.read_by(WHATSAPP, directory, self.now);
         for click in &reading.clicks {
             writeln!(out, "{}", told_click(click))?;
         }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::{
-    read,
+    Owners, read,
     tests::{fault, read_json, reading},
 };
 use crate::domain::{Cause, ClientId};
@@ -70,7 +70,15 @@ fn an_event_without_a_wamid_gets_the_same_id_whenever_it_comes_and_another_sale_
         event["timestamp"] = timestamp;
         event["custom_data"]["value"] = json!(price);
         let client = ClientId::parse("acme").unwrap();
-        let mut reading = read(body.to_string().as_bytes(), Some(&client), |_| Vec::new(), now);
+        let mut reading = read(
+            body.to_string().as_bytes(),
+            &Owners {
+                client: Some(&client),
+                clients_of_waba: &|_| Vec::new(),
+                is_of_same_app: &|_| false,
+            },
+            now,
+        );
         let event = reading.events.remove(0);
         (event.event_id, event.fingerprint, event.time)
     };

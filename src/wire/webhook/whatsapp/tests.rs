@@ -43,8 +43,21 @@ fn clients_of_waba(waba: &str) -> Vec<ClientId> {
     }
 }
 
+pub(super) fn read_for(
+    body: &[u8],
+    client: Option<&ClientId>,
+    clients_of_waba: &dyn Fn(&str) -> Vec<ClientId>,
+) -> Reading {
+    let owners = Owners {
+        client,
+        clients_of_waba,
+        is_of_same_app: &|_| false,
+    };
+    read(body, &owners, now())
+}
+
 pub(super) fn reading(body: &str) -> Reading {
-    read(body.as_bytes(), None, clients_of_waba, now())
+    read_for(body.as_bytes(), None, &clients_of_waba)
 }
 
 pub(super) fn read_json(payload: &Value) -> Reading {
@@ -168,7 +181,7 @@ fn an_account_s_id_that_is_none_is_a_fault_once_something_would_be_kept_under_it
         let kept = (WABA, vec![change(&[message("16505551234", "kept")])]);
         let body = payload(&[(wrong, vec![click, sale]), kept]).to_string();
         for client in [None, Some(&acme)] {
-            let reading = read(body.as_bytes(), client, |_| vec![id("acme")], now());
+            let reading = read_for(body.as_bytes(), client, &|_| vec![id("acme")]);
 
             assert_eq!(fault(&reading), Some((Cause::InvalidField, "entry[0].id")), "{wrong}");
             let clicks: Vec<_> = reading.clicks.iter().map(|click| click.click.value.as_str()).collect();
@@ -184,7 +197,7 @@ fn an_account_s_id_that_is_none_is_a_fault_once_something_would_be_kept_under_it
 fn the_client_that_is_told_beside_the_payload_beats_the_account() {
     let body = payload(&[("99999", vec![change(&[message("16505551234", "Abc")])])]).to_string();
 
-    let reading = read(body.as_bytes(), Some(&id("bistro")), clients_of_waba, now());
+    let reading = read_for(body.as_bytes(), Some(&id("bistro")), &|_| Vec::new());
 
     assert_eq!(reading.clicks[0].client, id("bistro"));
     assert_eq!(reading.clicks[0].click.waba.as_deref(), Some("99999"));
@@ -196,7 +209,7 @@ fn a_payload_without_anything_but_the_click_is_read_for_a_client_that_is_told_be
     let body = sample!("partial_referral_no_type");
 
     let without = reading(body);
-    let with = read(body.as_bytes(), Some(&id("acme")), clients_of_waba, now());
+    let with = read_for(body.as_bytes(), Some(&id("acme")), &clients_of_waba);
 
     assert_eq!(fault(&without), Some((Cause::MissingField, "entry[0].id")));
     assert_eq!(with.clicks[0].click.waba, None);
@@ -332,6 +345,6 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = read(&body, None, clients_of_waba, now());
+        let _ = read_for(&body, None, &clients_of_waba);
     }
 }

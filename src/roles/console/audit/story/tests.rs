@@ -4,7 +4,7 @@ use super::{
     super::sample::{GOOGLE, META, TIKTOK, WHATSAPP, backlogs, berlin, directory, entry, event, events, view},
     *,
 };
-use crate::domain::{AccountId, ClickKind};
+use crate::domain::AccountId;
 
 fn record() -> EventRecord {
     serde_json::from_value(serde_json::json!({
@@ -173,7 +173,7 @@ fn every_state_says_what_happens_next() {
       next              it cannot be sent any more
 
     Meta, acme/whatsapp, pixel or dataset 1234567890: failed: refused
-      click             ctwa_clid of an earlier visit of the same person, first seen 20 Nov 09:02
+      click             ctwa_clid of the tap that the chat began with, first seen 20 Nov 09:02
       signals           e-mail, external ID, first name, IP address, browser, fbp, click
       20 Nov 09:15:07   1st try: refused
       why               Meta refused the conversion for good: 100 Invalid parameter.

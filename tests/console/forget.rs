@@ -288,6 +288,14 @@ async fn wherever_it_is_cut_off_the_same_command_mends_it() {
         .await;
 
         assert_nothing_of_her(&world, "").await;
+        // What was looked at goes back a moment later.
+        until("the other letter is back", DEADLINE, async || {
+            match world.depth("dead.meta").await {
+                1 => Ok(()),
+                depth => Err(depth.to_string()),
+            }
+        })
+        .await;
         assert_eq!(
             ids(&world.take("conversions.dead.meta").await),
             ["e-johns-refused"],

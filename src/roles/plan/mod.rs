@@ -5,6 +5,8 @@ mod asking;
 mod attribution;
 mod credit;
 #[cfg(test)]
+mod credit_tests;
+#[cfg(test)]
 mod own_click_tests;
 mod ruling;
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub struct FunnelEvent {
     #[serde(default, deserialize_with = "object_or_default")]
     #[schemars(with = "Option<ConsentFields>")]
     pub consent: ConsentFields,
-    /// Further properties, passed on where a platform takes such.
+    /// Further properties, passed on where a platform takes such; nested at most 32 deep.
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub custom: serde_json::Map<String, serde_json::Value>,

@@ -80,9 +80,13 @@ pub async fn run(config: Config, roles: &[Role], platforms: &[Platform]) -> anyh
         return Ok(ExitCode::SUCCESS);
     };
     let context = Arc::new(context);
+    // Before anything runs that would have to be ended again if the port is taken.
+    let doors = match roles.contains(&Role::Gateway) {
+        true => Some(doors(&config, &context.store).await?),
+        false => None,
+    };
     let mut tasks = start(&context, roles, platforms, &shutdown);
-    if roles.contains(&Role::Gateway) {
-        let doors = doors(&config, &context.store).await?;
+    if let Some(doors) = doors {
         tasks.spawn(gateway::run(Arc::clone(&context), doors, shutdown.soft.clone()));
     }
     let deadline = config.pace.shutdown_deadline + CLOSE_GRACE;

@@ -83,6 +83,12 @@ impl EventId {
         Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string())
     }
 
+    /// The event ID of the event at this place of a request that is told from others by a key: the same when the request is sent again.
+    pub fn from_request(client: &ClientId, key: &str, index: usize) -> Self {
+        let name = format!("request\n{client}\n{index}\n{key}");
+        Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string())
+    }
+
     /// The event ID of what happened in a WhatsApp message. A wamid holds the person's phone number in base64, so it is never kept itself.
     pub fn from_wamid(wamid: &str) -> Self {
         Self(Uuid::new_v5(&NAMESPACE, format!("wamid\n{wamid}").as_bytes()).to_string())

@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod event;
 pub mod hash;
 pub mod ids;
+pub mod json;
 pub mod mapping;
 pub mod outcome;
 pub mod pause;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::domain::{Cause, Outcome, Verdict, outcome::Reach, redact};
+use crate::domain::{Cause, Outcome, Verdict, json, outcome::Reach, redact};
 
 /// How long to wait after a limit of which nobody says when it ends.
 const LIMIT_WAIT: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ impl Answer {
 
     /// The body as JSON, if it is.
     pub fn json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok()
+        json::read(&self.body).ok()
     }
 
     /// The platform's own name for the request, to be quoted to its support: Meta's trace ID, Google's and TikTok's request ID.

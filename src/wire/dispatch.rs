@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Dispatch;
+use crate::domain::{Dispatch, json};
 
 /// The version of the message's form; a sender refuses what it does not know.
 pub const VERSION: i64 = 1;
@@ -68,12 +68,12 @@ pub fn decode(body: &[u8]) -> Result<Dispatch, UnreadableDispatch> {
     }
     // As `encode` writes it; anything else is read twice.
     if !body.starts_with(OPENING) {
-        let version: Version = serde_json::from_slice(body).map_err(UnreadableDispatch)?;
+        let version: Version = json::read(body).map_err(UnreadableDispatch)?;
         if version.v != VERSION {
             return Err(UnreadableDispatch(serde::de::Error::custom("another version")));
         }
     }
-    serde_json::from_slice(body).map_err(UnreadableDispatch)
+    json::read(body).map_err(UnreadableDispatch)
 }
 
 #[cfg(test)]

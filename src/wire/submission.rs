@@ -1,7 +1,12 @@
 //! What a producer hands in over HTTP: one event, a list of events, or one a line. Its parts stay the bytes that came.
 
+use std::fmt;
+
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use super::{event::Malformed, fields::Object};
@@ -41,14 +46,43 @@ pub fn events(body: &Bytes, form: Form) -> Result<Vec<Bytes>, Malformed> {
 }
 
 fn list(body: &Bytes) -> Result<Vec<Bytes>, Malformed> {
-    let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(|_| Malformed {
-        cause: Cause::MalformedJson,
-        field: None,
-    })?;
+    let Items(items) = serde_json::from_slice(body).map_err(|_| Malformed::of(Cause::MalformedJson))?;
     Ok(items
         .into_iter()
         .map(|item| body.slice_ref(item.get().as_bytes()))
         .collect())
+}
+
+/// The first items of a list, one more than may be: a body of nothing but commas must not become a list of millions.
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Items<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(FirstItems)
+    }
+}
+
+struct FirstItems;
+
+impl<'de> Visitor<'de> for FirstItems {
+    type Value = Items<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items<'de>, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= EVENTS_MAX {
+            let Some(item) = list.next_element()? else {
+                return Ok(Items(items));
+            };
+            items.push(item);
+        }
+        // What comes behind is only looked at for being JSON.
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Items(items))
+    }
 }
 
 /// The event as this client's: one that names no client at all is given its name, any other stays byte for byte as it is.
@@ -134,6 +168,21 @@ mod tests {
             EVENTS_MAX
         );
         assert!(events(&Bytes::from_static(b"[\"\xff\"]"), Form::Json).is_err());
+        let list = |count: usize| format!("[{}]", vec!["1"; count].join(","));
+        assert_eq!(
+            taken(&list(EVENTS_MAX), Form::Json).map(|events| events.len()),
+            Ok(EVENTS_MAX)
+        );
+        assert_eq!(taken(&list(2_000_000), Form::Json), Err(Cause::TooLarge));
+    }
+
+    #[test]
+    fn of_too_long_a_list_only_the_first_items_are_kept() {
+        let body = format!("[{}]", vec!["1"; 10 * EVENTS_MAX].join(","));
+
+        let Items(kept) = serde_json::from_str(&body).unwrap();
+
+        assert_eq!(kept.len(), EVENTS_MAX + 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::support::{
     gateway::{Gateway, answer},
     wait::until,
-    world::{ALL, World, purchase},
+    world::{ALL, PATIENCE, World, purchase},
 };
 
 /// A gateway beside a router, and a key of ACME.
@@ -196,4 +196,39 @@ async fn a_key_opens_one_client_until_it_is_revoked() {
         assert_eq!(refused.headers["www-authenticate"], "Bearer");
     }
     assert!(!world.all_logs().contains(&key[4..]), "a key stands in the log");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_request_under_the_same_key_gives_the_same_ids() {
+    let world = World::new().await;
+    let (gateway, key) = house(&world).await;
+    let nameless = json!({"event_name": "Lead", "user": {"email": "jane@customers.example"}});
+    let body = json!([nameless, nameless, lead("named")]);
+    let send = async |request_key: &str| {
+        let request = gateway
+            .request("POST", "/v1/events")
+            .bearer_auth(&key)
+            .header("idempotency-key", request_key);
+        answer(request.json(&body)).await.expect("it answers")
+    };
+
+    let (first, again, other) = (send("r-1").await, send("r-1").await, send("r-2").await);
+    let refused = send("r 1").await;
+
+    let distinct: BTreeSet<String> = [&first, &again, &other]
+        .iter()
+        .flat_map(|answer| answer.taken())
+        .collect();
+    assert_eq!(first.taken(), again.taken());
+    assert_eq!(distinct.len(), 5, "{distinct:?}");
+    assert_eq!((refused.status, refused.problem().as_str()), (400, "bad_body"));
+    until("all are in the ledger", PATIENCE, async || {
+        let found = stored(&world).await;
+        if found == distinct {
+            Ok(())
+        } else {
+            Err(format!("{found:?}"))
+        }
+    })
+    .await;
 }

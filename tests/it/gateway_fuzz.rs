@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use conversion_relay::metrics::gateway::Refusal;
+use conversion_relay::{domain::Cause, metrics::gateway::Refusal};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     fuzz::{change, mangled, random_bytes, random_json},
     support::{
-        gateway::{APP_SECRET, Answer, Gateway, SIGNING_SECRET, VERIFY_TOKEN, answer, hub_signature},
+        gateway::{APP_SECRET, Answer, Gateway, LONG_SOURCE, SIGNING_SECRET, VERIFY_TOKEN, answer, hub_signature, mac},
         wait::until,
         world::{ALL, PATIENCE, World, purchase},
     },
@@ -59,6 +59,14 @@ fn event(rng: &mut StdRng, id: &str) -> Value {
     let mut event = purchase(id, &ALL);
     for _ in 0..rng.random_range(0..4) {
         change(rng, &mut event);
+    }
+    match rng.random_range(0..16) {
+        0 => event["custom"] = json!({"a": {"$serde_json::private::RawValue": "[[1]]"}}),
+        1 => event["user"] = json!({"email": {"$serde_json::private::RawValue": "[[1]]"}}),
+        2 => event["custom"] = (1..127).fold(json!({}), |inner, _| json!({ "a": inner })),
+        3 => event["click"] = json!({"gclid": "Cj0K", "clicked_at": rng.random_range(i64::MIN..0)}),
+        4 => event["click"] = json!({"gclid": "Cj0K", "clicked_at": -62_167_219_200i64}),
+        _ => {}
     }
     event
 }
@@ -121,6 +129,12 @@ fn webhook(rng: &mut StdRng, gateway: &Gateway) -> RequestBuilder {
         return gateway
             .request("POST", "/webhooks/whatsapp/acme")
             .header("x-hub-signature-256", hub_signature(&body))
+            .body(body);
+    }
+    if rng.random_range(0..8) == 0 {
+        return gateway
+            .request("POST", &format!("/webhooks/{LONG_SOURCE}/acme"))
+            .header("x-crm-signature", hex::encode(mac(SIGNING_SECRET, &body)))
             .body(body);
     }
     let header = [
@@ -239,6 +253,26 @@ fn assert_answered_by_name(name: &str, answer: &Answer) {
     assert!(found.is_empty(), "{name} is answered with {found:?}: {}", answer.text);
 }
 
+/// What was taken of webhooks and cannot be read is kept with its cause, and with nothing of what it says.
+async fn assert_webhooks_are_named(world: &World) {
+    until("every webhook is worked off", PATIENCE, async || {
+        match world.depth("in.webhooks").await {
+            0 => Ok(()),
+            left => Err(format!("{left} are left")),
+        }
+    })
+    .await;
+    let dead = world.messages("dead.webhooks").await;
+    assert!(dead.len() > 5, "{}", dead.len());
+    for message in dead {
+        let cause = message.header("relay-cause").unwrap_or_default();
+        assert!(cause.parse::<Cause>().is_ok(), "{cause:?}");
+        let properties = message.properties.to_lowercase();
+        let found: Vec<&&str> = NEEDLES.iter().filter(|needle| properties.contains(**needle)).collect();
+        assert!(found.is_empty(), "{found:?} in {properties}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_random_requests_are_taken_or_refused_by_name() {
     let world = World::new().await;
@@ -299,6 +333,7 @@ async fn thousands_of_random_requests_are_taken_or_refused_by_name() {
         "the router refuses what the gateway took"
     );
     assert!(webhooks > 20);
+    assert_webhooks_are_named(&world).await;
     assert!(gateway.relay.is_running());
     assert_eq!(gateway.relay.pid(), pid);
     let log = world.all_logs().to_lowercase();

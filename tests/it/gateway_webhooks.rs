@@ -5,6 +5,11 @@ use std::collections::BTreeSet;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::Utc;
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
 use super::support::{
     gateway::{Gateway, SIGNING_SECRET, VERIFY_TOKEN, answer, hub_signature, mac},
     world::World,
@@ -204,4 +209,31 @@ async fn a_webhook_that_does_not_prove_itself_is_not_taken() {
         );
     }
     assert_eq!(world.depth("in.webhooks").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_is_not_asked_for_the_body() {
+    let world = World::new().await;
+    world.add_webhooks().await;
+    let gateway = Gateway::start(world.gateway()).await;
+    let address = gateway.url().trim_start_matches("http://");
+    for (path, header) in [
+        ("whatsapp/acme", "x-other: 1"),
+        ("stripe/acme", "stripe-signature: t=1,v1=00"),
+    ] {
+        let mut connection = TcpStream::connect(address).await.expect("it listens");
+        let head = format!(
+            "POST /webhooks/{path} HTTP/1.1\r\nhost: {address}\r\n{header}\r\nconnection: close\r\n\
+             content-length: 4000000\r\nexpect: 100-continue\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.expect("it reads");
+
+        let mut answer = String::new();
+        connection
+            .read_to_string(&mut answer)
+            .await
+            .expect("it answers and closes");
+
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{path}: {answer}");
+    }
 }

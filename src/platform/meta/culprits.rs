@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::classify::number;
+use crate::domain::json;
 
 /// The events that the error names, which it seldom does: as `data[3]` in its words or in `error_data` (an object, or a text that holds one), or as
 /// `event_index` there. One that is out of range makes all of them doubtful.
@@ -13,7 +14,7 @@ pub(super) fn culprits(error: &Map<String, Value>, count: usize) -> BTreeSet<usi
     let error_data = error.get("error_data");
     let inner = error_data
         .and_then(Value::as_str)
-        .and_then(|text| serde_json::from_str::<Value>(text).ok());
+        .and_then(|text| json::read::<Value>(text.as_bytes()).ok());
     for data in [error_data, inner.as_ref()].into_iter().flatten() {
         collect_indices(data, &mut indices);
     }

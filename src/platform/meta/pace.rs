@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::classify::number;
 use crate::{
-    domain::outcome::Reach,
+    domain::{json, outcome::Reach},
     platform::{Answer, Rest},
 };
 
@@ -33,7 +33,7 @@ pub(super) fn limit_wait(answer: &Answer) -> Duration {
     let usage = |name| {
         answer
             .header(name)
-            .and_then(|text| serde_json::from_str::<Value>(text).ok())
+            .and_then(|text| json::read::<Value>(text.as_bytes()).ok())
     };
     let minutes =
         usage("x-business-use-case-usage").map_or(0, |usage| longest(&usage, "estimated_time_to_regain_access"));
@@ -56,7 +56,7 @@ pub(super) fn rests(answer: &Answer) -> Vec<Rest> {
     }
     let usage = |name| {
         let text = answer.header(name)?;
-        serde_json::from_str::<Value>(text).ok()
+        json::read::<Value>(text.as_bytes()).ok()
     };
     let rest = |reach, header, words: &str| {
         let usage = usage(header)?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::domain::{hash::already_hashed, redact};
+use crate::domain::{hash::already_hashed, json, redact};
 
 /// Fields whose texts are shown: IDs, names of events, times, money, choices from a closed list. All others are masked, whatever they are called.
 const PLAIN: [&str; 30] = [
@@ -44,7 +44,7 @@ const CHARACTERS_MAX: usize = 2_000;
 
 /// A body as it may be shown, on one line.
 pub(super) fn body(bytes: &[u8]) -> String {
-    let text = match serde_json::from_slice::<Value>(bytes) {
+    let text = match json::read::<Value>(bytes) {
         Ok(mut value) => {
             mask(&mut value, Around::Anything);
             value.to_string()

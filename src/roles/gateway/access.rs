@@ -42,12 +42,7 @@ impl Access {
 
     /// The client that a request speaks for, if its key may ask now.
     pub async fn client(&self, headers: &HeaderMap, directory: &DirectoryWatch) -> Result<ClientId, Problem> {
-        let given = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(key_of)
-            .ok_or(Refusal::BadKey)?;
-        let hash = hash_of(&given).ok_or(Refusal::BadKey)?;
+        let hash = key_hash(headers).ok_or(Refusal::BadKey)?;
         let key = self.known(&hash, directory).await?;
         let span = tracing::Span::current();
         span.record("client", key.client.as_str());
@@ -77,6 +72,12 @@ impl Access {
             Ok(Err(_)) | Err(_) => Err(Refusal::DatabaseAway.into()),
         }
     }
+}
+
+/// The hash of the key in a request's headers, if there is one.
+pub(super) fn key_hash(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    hash_of(&key_of(given)?)
 }
 
 /// The key in an `Authorization` header: `Bearer KEY`, `Basic KEY`, or HTTP's own Basic with the key as password, or as user alone.

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     broker::{Headers, Outgoing},
-    domain::{ClientId, Directory, event::Event},
+    domain::{Cause, ClientId, Directory, EventId, event::Event},
     metrics::gateway::{self, Refusal},
     roles::plan::{Recipients, Remembered, plan},
     wire::{
@@ -33,6 +33,11 @@ use crate::{
 
 /// Key of what the gateway publishes.
 pub(super) const ROUTING_KEY: &str = "events.gateway";
+/// By how much clocks may differ: the router may see an event by an earlier one, and must not find it in the future.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
+/// The header by which a request that is sent again is told from another, and the longest such key, in bytes.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 /// How many events are read before others have their turn.
 const EVENTS_A_BREATH: usize = 32;
 
@@ -55,6 +60,7 @@ pub(super) async fn post(
 ) -> Result<Response, Problem> {
     let client = gateway.access.client(&headers, &gateway.context.directory).await?;
     let form = body::form(&headers)?;
+    let request_key = request_key(&headers)?;
     gateway.require_broker()?;
     let held = gateway.room.read(&headers, body, BYTES_MAX).await?;
     let bodies = submission::events(&held.bytes, form).map_err(|fault| Problem::malformed(Refusal::BadBody, &fault))?;
@@ -68,7 +74,10 @@ pub(super) async fn post(
             tokio::task::yield_now().await;
         }
         let body = submission::of_client(body, &client);
-        let message_id = Uuid::now_v7().to_string();
+        let message_id = match request_key {
+            Some(key) => EventId::from_request(&client, key, index).to_string(),
+            None => Uuid::now_v7().to_string(),
+        };
         match read(&body, &message_id, &client, &directory, now) {
             Ok(event) => {
                 items.push(Item {
@@ -89,7 +98,23 @@ pub(super) async fn post(
     answer(&gateway, good, items).await
 }
 
-/// Reads an event as the router will.
+/// What the caller tells this request from others by.
+fn request_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(given) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let key = given.to_str().ok().filter(|key| {
+        (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    let fault = Malformed {
+        cause: Cause::InvalidField,
+        field: Some("Idempotency-Key".to_owned()),
+    };
+    key.map(Some)
+        .ok_or_else(|| Problem::malformed(Refusal::BadBody, &fault))
+}
+
+/// Reads an event as the router will, by a clock that is a little late.
 fn read(
     body: &[u8],
     message_id: &str,
@@ -97,10 +122,11 @@ fn read(
     directory: &Directory,
     now: DateTime<Utc>,
 ) -> Result<Event, Fault> {
+    let late = now - CLOCKS_DIFFER;
     let envelope = Envelope {
         message_id: Some(message_id),
-        timestamp: Some(now),
-        now,
+        timestamp: Some(late),
+        now: late,
     };
     let event = parse(body, envelope).map_err(|fault| Fault::of(&fault))?;
     if event.client != *client {
@@ -182,4 +208,49 @@ fn faults(items: &[Item]) -> Vec<Fault> {
         Some(fault)
     });
     faulty.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::directory::DirectoryParts;
+
+    fn cause_at(ahead: TimeDelta) -> Option<&'static str> {
+        let now = Utc::now();
+        let body =
+            json!({"client_id": "acme", "event_name": "Lead", "event_time": (now + ahead).to_rfc3339()}).to_string();
+        let acme = ClientId::parse("acme").unwrap();
+        let directory = Directory::new(DirectoryParts::default());
+        let fault = read(body.as_bytes(), "m-1", &acme, &directory, now).err();
+        fault.map(|fault| fault.cause)
+    }
+
+    #[test]
+    fn an_event_is_taken_only_so_far_ahead_that_a_router_whose_clock_is_late_takes_it_too() {
+        assert_eq!(cause_at(TimeDelta::seconds(9 * 60 - 5)), None);
+        assert_eq!(cause_at(TimeDelta::seconds(9 * 60 + 5)), Some("event_time_in_future"));
+    }
+
+    #[test]
+    fn a_request_s_key_is_visible_ascii_or_refused() {
+        let long = "k".repeat(IDEMPOTENCY_KEY_BYTES_MAX);
+        let of = |key: &str| {
+            let headers = HeaderMap::from_iter([(
+                IDEMPOTENCY_KEY.parse().unwrap(),
+                HeaderValue::from_bytes(key.as_bytes()).unwrap(),
+            )]);
+            request_key(&headers).map(|key| key.map(str::to_owned))
+        };
+
+        assert_eq!(request_key(&HeaderMap::new()).ok(), Some(None));
+        for key in ["a", "9c4f-\"~!", long.as_str()] {
+            assert_eq!(of(key).ok(), Some(Some(key.to_owned())), "{key}");
+        }
+        for wrong in ["", "a b", "ä", &format!("{long}k")] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
 }

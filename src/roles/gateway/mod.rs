@@ -30,7 +30,10 @@ struct Gateway {
     publisher: Publisher,
     access: Access,
     keyring: Keyring,
+    /// For those who have shown a key.
     room: Room,
+    /// For webhooks, whose senders prove themselves only by what they sent: they must not take the others' room.
+    webhook_room: Room,
 }
 
 /// What the gateway is given beside the context.
@@ -51,6 +54,7 @@ pub async fn run(context: Arc<Context>, doors: Doors, shutdown: CancellationToke
         access: Access::new(doors.config.rate),
         keyring: Keyring::new(doors.secrets),
         room: Room::new(),
+        webhook_room: Room::new(),
         config: doors.config,
         context: Arc::clone(&context),
     });

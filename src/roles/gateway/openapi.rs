@@ -75,10 +75,11 @@ fn events() -> Value {
         "operationId": "postEvents",
         "summary": "Hand in events: one, a list, or one a line",
         "description": format!(
-            "At most {EVENTS_MAX} events and {} MiB. Each counts once, however often it comes: by its `event_id`, else by its `order_id`. One with neither \
-             is given an ID, which the answer names. A missing `client_id` is the key's client.",
+            "At most {EVENTS_MAX} events and {} MiB. Each counts once, however often it comes: by its `event_id`, else by its `order_id`, else by the \
+             request's `Idempotency-Key`. One without any of them is given an ID by chance, which the answer names. A missing `client_id` is the key's client.",
             body::BYTES_MAX / 1024 / 1024
         ),
+        "parameters": [idempotency_key()],
         "requestBody": {
             "required": true,
             "content": {
@@ -90,12 +91,22 @@ fn events() -> Value {
     })
 }
 
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header", "required": false,
+        "schema": { "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$" },
+        "description": "Tells this request from your others: events with neither `event_id` nor `order_id` are given IDs that are derived from it and \
+                        their place, so that the same request, sent again, gives them the same.",
+    })
+}
+
 fn send_event() -> Value {
     let mut responses = problems(&[400, 401, 408, 413, 415, 429, 500, 503]);
     responses.insert(
         "200".to_owned(),
         json!({
-            "description": "It lies in the queue, and the audit has it: with the click that it is attached to, or as not sent and why.",
+            "description": "It lies in the queue: with the click that it is attached to, or to be kept as not sent and why. \
+                            With `event_name_not_taken` nobody wants it, and it is only counted.",
             "content": { "application/json": { "schema": { "$ref": "#/components/schemas/SendEventAnswer" } } },
         }),
     );
@@ -241,7 +252,8 @@ fn sent_event() -> Value {
             "value": { "type": ["number", "string", "null"], "description": "Not negative; required for Purchase and Subscribe." },
             "event_id": {
                 "type": ["string", "null"],
-                "description": "1 to 64 visible ASCII characters. The same event may be sent as often as you like; it counts once.",
+                "description": "1 to 64 visible ASCII characters. The same event may be sent as often as you like; it counts once. \
+                                Without one each report is another.",
             },
         },
         "required": ["event_name", "phone_number"],

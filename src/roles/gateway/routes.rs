@@ -13,7 +13,7 @@ use axum::{
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::{Instrument, field::Empty, info, info_span};
-use uuid::Uuid;
+use uuid::{Uuid, Version};
 
 use super::{Gateway, events, leftover::Leftover, openapi, problem, problem::Problem, send_event, webhooks};
 use crate::{
@@ -21,12 +21,14 @@ use crate::{
     metrics::gateway::{self, Refusal, Route},
 };
 
-/// How long a request may take from its head to its answer.
-const HANDLING_MAX: Duration = Duration::from_secs(25);
+/// How long a request may take from its head to its answer: more than its parts may take together, so that none is given up after it was taken.
+const HANDLING_MAX: Duration = Duration::from_secs(35);
 /// The header of a request's ID, in both directions.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest ID of a caller that is taken over, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 64;
+/// So many digits in a row may be somebody's phone number.
+const DIGITS_OF_A_PHONE: usize = 7;
 
 /// A page, by method and path.
 pub struct Page {
@@ -130,8 +132,20 @@ fn request_id(headers: &HeaderMap) -> String {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
             && !redact::looks_personal(id)
+            && (is_random(id) || !holds_digits(id))
     });
     sane.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// Says whether it is a UUID that was made by chance, in which digits mean nothing.
+fn is_random(id: &str) -> bool {
+    let uuid = Uuid::parse_str(id).ok();
+    uuid.is_some_and(|uuid| matches!(uuid.get_version(), Some(Version::Random | Version::SortRand)))
+}
+
+fn holds_digits(id: &str) -> bool {
+    let mut runs = id.split(|character: char| !character.is_ascii_digit());
+    runs.any(|run| run.len() >= DIGITS_OF_A_PHONE)
 }
 
 #[cfg(test)]
@@ -147,10 +161,25 @@ mod tests {
             request_id(&headers)
         };
 
-        for sane in ["4bf92f35-77b3", "req_1.2:3", "0191f2c4-0000-7000-8000-000000000000"] {
+        for sane in [
+            "4bf92f35-77b3",
+            "req_1.2:3-123456",
+            "0191f2c4-0000-7000-8000-123456789012",
+            "f47ac10b58cc4372a5670e02b2c3d479",
+        ] {
             assert_eq!(id_of(sane), sane);
         }
-        for other in ["", "jane@example.com", "+4917012345678", "4917012345678", "a b", "a\"b"] {
+        for other in [
+            "",
+            "jane@example.com",
+            "+4917012345678",
+            "4917012345678",
+            "order-1234567-a",
+            "wa.4917012345678.7",
+            "00000000-0000-0000-0000-491701234567",
+            "a b",
+            "a\"b",
+        ] {
             assert_ne!(id_of(other), other);
         }
     }

@@ -12,27 +12,28 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{
     Gateway,
-    body::{self, BYTES_MAX},
+    body::{self, BYTES_MAX, Whose},
     problem::Problem,
     publishing::{seconds, trace_headers},
 };
 use crate::{
     broker::{HeaderValue, Headers, Outgoing, headers_for_republish},
     domain::{
-        Cause, ClientId,
+        Cause, ClientId, json,
         webhook::{Signature, WHATSAPP, WebhookSource},
     },
     metrics::gateway::Refusal,
     wire::{
         dispatch::header,
         event::Malformed,
-        webhook::signature::{self, HUBSPOT_TIME, Request, Signed, is_genuine, is_same_word},
+        webhook::signature::{self, HUBSPOT_TIME, Request, Signed, is_genuine, is_same_word, is_timely},
     },
 };
 
@@ -41,9 +42,11 @@ const CHALLENGE_BYTES_MAX: usize = 256;
 /// What the names of headers begin with by which senders say what a webhook is about, such as `X-Shopify-Topic`; whoever maps it may need them.
 const OWN_HEADERS: &str = "x-";
 /// What else begins so: what proxies add, what the caller names, and what RabbitMQ means something by.
-const FOREIGN_HEADERS: [&str; 8] = [
+const FOREIGN_HEADERS: [&str; 10] = [
     "x-forwarded-",
+    "x-original-forwarded-",
     "x-real-ip",
+    "x-client-ip",
     "x-amzn-",
     "x-envoy-",
     "x-request-id",
@@ -51,6 +54,8 @@ const FOREIGN_HEADERS: [&str; 8] = [
     "x-stream-",
     "x-delay",
 ];
+/// What the names hold of headers that prove something, or let somebody in.
+const PROOFS: [&str; 7] = ["signature", "hmac", "token", "secret", "key", "auth", "cookie"];
 /// The most such headers that are kept, and the longest value of one, in bytes.
 const OWN_HEADERS_MAX: usize = 24;
 const OWN_HEADER_BYTES_MAX: usize = 200;
@@ -73,6 +78,13 @@ struct Sender {
     source: WebhookSource,
 }
 
+/// What is signed beside the body, and the signature.
+struct Claim<'a> {
+    given: &'a str,
+    url: String,
+    time: Option<&'a str>,
+}
+
 pub(super) async fn handshake(
     State(gateway): State<Arc<Gateway>>,
     client: Result<Path<String>, PathRejection>,
@@ -82,16 +94,17 @@ pub(super) async fn handshake(
     let sender = gateway.sender(WHATSAPP, &client)?;
     let Query(asked) = query.map_err(|_| Refusal::BadVerifyToken)?;
     let Some(reference) = &sender.source.verify_token else {
-        return Err(Problem::from(Refusal::BadVerifyToken).saying("The source has no verify token."));
+        return Err(Refusal::BadVerifyToken.into());
     };
-    let expected = gateway.keyring.secret(reference).await?;
+    let is_known = |expected: &SecretString| is_same_word(expected, &asked.verify_token);
+    let is_known = gateway.keyring.passes(reference, is_known).await?;
     // The challenge is given back bare, so it must not be a page.
     let is_bare = (1..=CHALLENGE_BYTES_MAX).contains(&asked.challenge.len())
         && asked
             .challenge
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
-    if asked.mode != "subscribe" || !is_same_word(&expected, &asked.verify_token) || !is_bare {
+    if asked.mode != "subscribe" || !is_known || !is_bare {
         return Err(Refusal::BadVerifyToken.into());
     }
     Ok(([("x-content-type-options", "nosniff")], asked.challenge).into_response())
@@ -140,15 +153,19 @@ impl Gateway {
     async fn take(&self, sender: &Sender, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<StatusCode, Problem> {
         body::require_json(headers)?;
         self.require_broker()?;
-        let held = self.room.read(headers, body, BYTES_MAX).await?;
-        self.require_genuine(sender, uri, headers, &held.bytes).await?;
+        let claim = self.claim(sender, uri, headers).await?;
+        let whose = Whose::Source {
+            client: sender.client.to_string(),
+            source: sender.name.clone(),
+        };
+        let held = self.webhook_room.read_for(whose, headers, body, BYTES_MAX).await?;
+        self.require_genuine(sender, &claim, &held.bytes).await?;
         // Text as well as JSON: whoever reads it later must be able to show it.
-        if serde_json::from_slice::<&RawValue>(&held.bytes).is_err() {
-            let fault = Malformed {
-                cause: Cause::MalformedJson,
-                field: None,
-            };
-            return Err(Problem::malformed(Refusal::BadBody, &fault));
+        if json::read::<&RawValue>(&held.bytes).is_err() {
+            return Err(Problem::malformed(
+                Refusal::BadBody,
+                &Malformed::of(Cause::MalformedJson),
+            ));
         }
         let message = Outgoing {
             exchange: self.context.topology.events(),
@@ -165,13 +182,8 @@ impl Gateway {
         }
     }
 
-    async fn require_genuine(
-        &self,
-        sender: &Sender,
-        uri: &Uri,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<(), Problem> {
+    /// What a request shows before its body is read; who shows nothing, or something old, sends it in vain.
+    async fn claim<'a>(&self, sender: &Sender, uri: &Uri, headers: &'a HeaderMap) -> Result<Claim<'a>, Problem> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let signature = &sender.source.signature;
         let given = text(signature::header(signature)).ok_or(Refusal::BadSignature)?;
@@ -185,18 +197,27 @@ impl Gateway {
             (_, Some(base)) => format!("{base}{}", uri.path_and_query().map_or("/", |path| path.as_str())),
             (_, None) => String::new(),
         };
-        let secret = self.keyring.secret(&sender.source.secret).await?;
+        let time = text(HUBSPOT_TIME);
+        if !is_timely(signature, given, time, Utc::now()) {
+            return Err(Refusal::BadSignature.into());
+        }
+        self.keyring.secret(&sender.source.secret).await?;
+        Ok(Claim { given, url, time })
+    }
+
+    async fn require_genuine(&self, sender: &Sender, claim: &Claim<'_>, body: &[u8]) -> Result<(), Problem> {
         let signed = Signed {
             body,
-            given,
-            request: text(HUBSPOT_TIME).map(|time| Request {
+            given: claim.given,
+            request: claim.time.map(|time| Request {
                 method: "POST",
-                url: &url,
+                url: &claim.url,
                 time,
             }),
             now: Utc::now(),
         };
-        if is_genuine(signature, &secret, signed) {
+        let check = |secret: &SecretString| is_genuine(&sender.source.signature, secret, signed);
+        if self.keyring.passes(&sender.source.secret, check).await? {
             return Ok(());
         }
         Err(Refusal::BadSignature.into())
@@ -205,9 +226,7 @@ impl Gateway {
 
 fn message_headers(client: &ClientId, signature: &Signature, headers: &HeaderMap) -> Headers {
     let is_proof = |name: &str| {
-        name == signature::header(signature)
-            || ["signature", "hmac"].iter().any(|word| name.contains(word))
-            || name == HUBSPOT_TIME
+        name == signature::header(signature) || PROOFS.iter().any(|word| name.contains(word)) || name == HUBSPOT_TIME
     };
     let own = headers.iter().filter_map(|(name, value)| {
         let name = name.as_str();
@@ -241,6 +260,13 @@ mod tests {
             ("x-death", "1"),
             ("x-delivery-count", "9"),
             ("x-forwarded-for", "203.0.113.7"),
+            ("x-original-forwarded-for", "203.0.113.7"),
+            ("x-client-ip", "203.0.113.7"),
+            ("x-access-token", "c2VjcmV0"),
+            ("x-api-key", "c2VjcmV0"),
+            ("x-authorization", "c2VjcmV0"),
+            ("x-client-secret", "c2VjcmV0"),
+            ("x-cookie", "c2VjcmV0"),
             ("relay-client", "globex"),
             ("authorization", "Bearer secret"),
             ("user-agent", "Shopify"),

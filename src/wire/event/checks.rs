@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -25,6 +26,8 @@ use crate::{
 const NAME_CHARACTERS_MAX: usize = 100;
 /// The longest free text that is kept, in characters; longer ones are cut.
 const TEXT_CHARACTERS_MAX: usize = 1_000;
+/// How deep `custom` may nest, itself counted. What goes out nests it a few levels deeper, and 128 is the most that can be read.
+const CUSTOM_DEPTH_MAX: usize = 32;
 /// The most values of one identity; the platforms take fewer.
 const IDENTITIES_MAX: usize = 10;
 
@@ -40,8 +43,7 @@ pub(super) fn check(message: FunnelEvent, body: &[u8], envelope: Envelope<'_>) -
     let contents = contents(&message.contents)?;
     let raw_url = present(message.source_url.as_ref());
     let clicks = clicks(&message.click, raw_url)?;
-    let mut custom = message.custom;
-    redact::json_object(&mut custom);
+    let custom = custom(message.custom)?;
     let fingerprint = fingerprint(given_time, value.as_ref(), currency.as_deref(), &clicks);
     Ok(Event {
         client,
@@ -178,6 +180,24 @@ fn currency(text: Option<&Text>) -> Result<Option<String>, Malformed> {
         Ok(Some(code.to_ascii_uppercase()))
     } else {
         Err(Malformed::new(Cause::InvalidField, "currency"))
+    }
+}
+
+fn custom(mut given: Map<String, Value>) -> Result<Map<String, Value>, Malformed> {
+    if given.values().any(|value| !nests_at_most(value, CUSTOM_DEPTH_MAX - 1)) {
+        return Err(Malformed::new(Cause::InvalidField, "custom"));
+    }
+    redact::json_object(&mut given);
+    Ok(given)
+}
+
+/// Says whether a value holds lists and objects, itself counted, to at most this depth.
+fn nests_at_most(value: &Value, depth: usize) -> bool {
+    let within = |value| depth > 0 && nests_at_most(value, depth - 1);
+    match value {
+        Value::Array(items) => depth > 0 && items.iter().all(within),
+        Value::Object(fields) => depth > 0 && fields.values().all(within),
+        _ => true,
     }
 }
 

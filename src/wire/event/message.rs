@@ -9,6 +9,7 @@ use crate::{
     domain::{
         Cause,
         event::{ActionSource, Permission, VALUED_EVENTS},
+        json::is_plain,
     },
     wire::fields::{Amount, Moment, Object, Text, Texts, text_of_form},
 };
@@ -74,7 +75,7 @@ pub struct FunnelEvent {
     #[serde(default, deserialize_with = "object_or_default")]
     #[schemars(with = "Option<ConsentFields>")]
     pub consent: ConsentFields,
-    /// Further properties, passed on where a platform takes such.
+    /// Further properties, passed on where a platform takes such; nested at most 32 deep.
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub custom: serde_json::Map<String, serde_json::Value>,
@@ -229,15 +230,16 @@ fn require_value(schema: &mut Schema) {
 
 /// Reads a JSON object; what serde says about a value is thrown away, since it may quote it.
 pub(in crate::wire) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
+    let malformed = || Malformed::of(Cause::MalformedJson);
+    if !is_plain(body) {
+        return Err(malformed());
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let Object(message) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
         if !error.is_data() {
-            return Malformed {
-                cause: Cause::MalformedJson,
-                field: None,
-            };
+            return malformed();
         }
         let text = error.to_string();
         match text
@@ -250,10 +252,7 @@ pub(in crate::wire) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T
             None => Malformed::new(Cause::WrongType, &known_path(&path)),
         }
     })?;
-    deserializer.end().map_err(|_| Malformed {
-        cause: Cause::MalformedJson,
-        field: None,
-    })?;
+    deserializer.end().map_err(|_| malformed())?;
     Ok(message)
 }
 

@@ -8,7 +8,7 @@ pub mod whatsapp;
 
 pub use self::payload::Payload;
 use super::event::Malformed;
-use crate::domain::{Cause, Click, ClientId, event::Event, person::Person};
+use crate::domain::{Cause, Click, ClientId, event::Event, json, person::Person};
 
 /// The largest webhook, in bytes.
 pub const WEBHOOK_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -71,5 +71,5 @@ fn json(body: &[u8]) -> Result<serde_json::Value, Malformed> {
     if body.len() > WEBHOOK_BYTES_MAX {
         return Err(Malformed::of(Cause::TooLarge));
     }
-    serde_json::from_slice(body).map_err(|_| Malformed::of(Cause::MalformedJson))
+    json::read(body).map_err(|_| Malformed::of(Cause::MalformedJson))
 }

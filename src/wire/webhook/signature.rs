@@ -54,6 +54,15 @@ pub struct Request<'a> {
     pub time: &'a str,
 }
 
+/// Says whether a signature that bears a time bears one near to now, which can be told before the body has come.
+pub fn is_timely(signature: &Signature, given: &str, hubspot_time: Option<&str>, now: DateTime<Utc>) -> bool {
+    match signature {
+        Signature::Stripe => is_recent(stripe_time(given).and_then(stripe_moment), now),
+        Signature::Hubspot => is_recent(hubspot_time.and_then(hubspot_moment), now),
+        Signature::Meta | Signature::Shopify | Signature::Hmac(_) => true,
+    }
+}
+
 /// Says whether the signature is of the one who knows the secret.
 pub fn is_genuine(signature: &Signature, secret: &SecretString, signed: Signed<'_>) -> bool {
     match signature {
@@ -82,29 +91,35 @@ fn meta(secret: &SecretString, signed: Signed<'_>) -> bool {
 
 /// <https://docs.stripe.com/webhooks#verify-manually>: `t=1492774577,v1=5257a8…,v1=…`; other schemes are passed over.
 fn stripe(secret: &SecretString, signed: Signed<'_>) -> bool {
-    let parts = || signed.given.split(',').filter_map(|part| part.trim().split_once('='));
-    let Some((_, time)) = parts().find(|(name, _)| *name == "t") else {
+    let Some(time) = stripe_time(signed.given) else {
         return false;
     };
-    let at = time
-        .parse()
-        .ok()
-        .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    if !is_recent(at, signed.now) {
+    if !is_recent(stripe_moment(time), signed.now) {
         return false;
     }
     let expected = mac(secret, &[time.as_bytes(), b".", signed.body]);
-    parts()
+    stripe_parts(signed.given)
         .filter(|(name, _)| *name == "v1")
         .take(SIGNATURES_MAX)
         .any(|(_, tag)| matches(&expected, &from_hex(tag)))
 }
 
+fn stripe_parts(given: &str) -> impl Iterator<Item = (&str, &str)> {
+    given.split(',').filter_map(|part| part.trim().split_once('='))
+}
+
+fn stripe_time(given: &str) -> Option<&str> {
+    stripe_parts(given).find_map(|(name, time)| (name == "t").then_some(time))
+}
+
+fn stripe_moment(time: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.parse().ok()?, 0)
+}
+
 /// <https://developers.hubspot.com/docs/guides/apps/authentication/validating-requests>: method, URL, body and time, one behind the other.
 fn hubspot(secret: &SecretString, signed: Signed<'_>) -> bool {
     let Some(request) = signed.request else { return false };
-    let at = request.time.parse().ok().and_then(DateTime::from_timestamp_millis);
-    if !is_recent(at, signed.now) {
+    if !is_recent(hubspot_moment(request.time), signed.now) {
         return false;
     }
     let url = as_hubspot_signs(request.url);
@@ -115,6 +130,10 @@ fn hubspot(secret: &SecretString, signed: Signed<'_>) -> bool {
         request.time.as_bytes(),
     ];
     matches(&mac(secret, &parts), &from_base64(signed.given))
+}
+
+fn hubspot_moment(time: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(time.parse().ok()?)
 }
 
 fn plain(secret: &SecretString, signed: Signed<'_>) -> bool {

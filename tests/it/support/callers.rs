@@ -8,18 +8,23 @@ use std::{
     },
 };
 
-use serde_json::json;
+use chrono::Utc;
+use conversion_relay::domain::EventId;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{
-    gateway::{Answer, Gateway, answer},
+    gateway::{Answer, Gateway, answer, hub_signature},
     relay::Relay,
     wait::until,
     world::{PATIENCE, World},
 };
 
-/// How many callers there are at a time.
+/// How many callers there are at a time, and in how many ways they call.
 const CALLERS: usize = 6;
+const WAYS: usize = 5;
+/// The way of webhooks: an automatic event of WhatsApp, signed.
+const WEBHOOK: usize = 4;
 /// The dataset and the phone number of a report that finds its click; the other finds none.
 pub const CLICKED: &str = "+5491155551234";
 pub const NOT_CLICKED: &str = "+5491155550000";
@@ -33,8 +38,29 @@ pub struct Told {
     pub open: usize,
 }
 
+/// The ID of the event that is good, and of the one that is none.
 fn ids(number: usize) -> (String, String) {
-    (format!("load-{number}"), format!("bad-{number}"))
+    let good = if number % WAYS == WEBHOOK {
+        EventId::from_wamid(&wamid(number)).to_string()
+    } else {
+        format!("load-{number}")
+    };
+    (good, format!("bad-{number}"))
+}
+
+fn wamid(number: usize) -> String {
+    format!("wamid.load-{number}")
+}
+
+/// What Meta sends of a lead that it saw itself.
+fn automatic_event(number: usize, timestamp: i64) -> Value {
+    json!({"object": "whatsapp_business_account", "entry": [{"id": "102290129340398", "changes": [{"field": "automatic_events", "value": {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"},
+        "automatic_events": [
+            {"id": wamid(number), "event_name": "LeadSubmitted", "timestamp": timestamp, "ctwa_clid": format!("ARAload{number}")}
+        ]
+    }}]}]})
 }
 
 impl Told {
@@ -44,7 +70,7 @@ impl Told {
         match answered.as_ref().map_or(0, |answer| answer.status) {
             200 | 202 | 207 => {
                 self.taken.insert(id);
-                if number.is_multiple_of(4) {
+                if number.is_multiple_of(WAYS) {
                     self.refused.insert(bad);
                 }
                 true
@@ -138,14 +164,20 @@ impl Load {
 /// One event, by one of the ways, until it is answered for.
 async fn call(number: usize, key: &str, target: &Mutex<Arc<Gateway>>, told: &Mutex<Told>) {
     let (id, bad) = ids(number);
+    let now = Utc::now().timestamp();
     loop {
         let gateway = Arc::clone(&target.lock().expect("no caller panics"));
-        let request = match number % 4 {
+        let request = match number % WAYS {
             0 => gateway.request("POST", "/v1/events").json(&json!([
                 {"event_id": id, "event_name": "Lead", "user": {"email": "jane@customers.example"}},
                 {"event_id": bad, "event_name": "Purchase"}
             ])),
             1 => gateway.request("POST", "/v1/events").json(&json!({"event_id": bad, "event_name": "Lead", "client_id": "globex"})),
+            WEBHOOK => {
+                let body = automatic_event(number, now).to_string();
+                let signature = hub_signature(body.as_bytes());
+                gateway.request("POST", "/webhooks/whatsapp/acme").header("x-hub-signature-256", signature).body(body)
+            }
             way => gateway.request("POST", SEND_EVENT).json(&json!({
                 "event_id": id, "event_name": "LeadSubmitted", "phone_number": if way == 2 { CLICKED } else { NOT_CLICKED }
             })),
@@ -172,6 +204,7 @@ pub async fn prepare(world: &World) -> String {
             r#"{"mode":"live","waba":"102290129340398"}"#,
         )
         .await;
+    world.add_webhooks().await;
     world
         .publish(&[json!({
             "event_id": "chat", "client_id": "acme", "event_name": "Contact", "action_source": "business_messaging",
@@ -205,8 +238,7 @@ pub async fn assert_kept(world: &World, told: &Told) {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for row in &rows {
             let states: Option<Vec<String>> = row.get(1);
-            let twice = found.insert(row.get(0), states.unwrap_or_default());
-            assert!(twice.is_none(), "{:?} is there twice", row.get::<_, String>(0));
+            found.insert(row.get(0), states.unwrap_or_default());
         }
         found
     };
@@ -222,11 +254,20 @@ pub async fn assert_kept(world: &World, told: &Told) {
     .await;
     let refused: Vec<&String> = told.refused.iter().filter(|id| found.contains_key(*id)).collect();
     assert!(refused.is_empty(), "refused, and yet there: {refused:?}");
+    // Whatever was sent again lies there under the ID that it had before.
+    let of_nobody: Vec<&String> = found
+        .keys()
+        .filter(|id| !told.taken.contains(*id) && *id != "chat")
+        .collect();
+    assert!(of_nobody.is_empty(), "nobody was told of {of_nobody:?}");
     for id in &told.taken {
-        let number: usize = id.trim_start_matches("load-").parse().expect("a number");
+        let Some(number) = id.strip_prefix("load-") else {
+            continue;
+        };
+        let number: usize = number.parse().expect("a number");
         let without_click = ["not_sent no_ctwa_click_id_for_phone".to_owned()];
         let at_dataset = &found[id];
-        match number % 4 {
+        match number % WAYS {
             2 => assert!(
                 at_dataset.len() == 1 && at_dataset[0] != without_click[0],
                 "{id}: {at_dataset:?}"
@@ -236,4 +277,5 @@ pub async fn assert_kept(world: &World, told: &Told) {
         }
     }
     assert_eq!(world.depth("dead.events").await, 0);
+    assert_eq!(world.depth("dead.webhooks").await, 0);
 }

@@ -25,6 +25,9 @@ pub const VERIFY_TOKEN: &str = "test-verify-token-90ac17";
 /// The signing secret of ACME's other webhooks.
 pub const SIGNING_SECRET: &str = "test-signing-secret-b20f77c1";
 
+/// A source whose name is as long as one can be.
+pub const LONG_SOURCE: &str = "source-with-a-name-of-sixty-four-characters-and-not-one-more-yes";
+
 /// A running gateway.
 pub struct Gateway {
     pub relay: Relay,
@@ -106,6 +109,7 @@ impl World {
             "stripe": {"signature": "stripe", "secret": secret},
             "hubspot": {"signature": "hubspot", "secret": secret},
             "crm": {"signature": {"hmac": "x-crm-signature"}, "secret": secret},
+            LONG_SOURCE: {"signature": {"hmac": "x-crm-signature"}, "secret": secret},
             "lost": {"signature": {"hmac": "x-signature"}, "secret": "env:TEST_NOWHERE"},
         });
         let client = self.schema.client().await;

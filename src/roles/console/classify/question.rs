@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::{
-    domain::{Cause, Platform, account::Transport},
+    domain::{Cause, Platform, account::Transport, json},
     platform::Answer,
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Malady {
 impl Question {
     /// Reads a line; null counts as absent.
     pub(super) fn read(line: &[u8]) -> Result<Self, Malady> {
-        let value: Value = serde_json::from_slice(line).map_err(|_| Malady {
+        let value: Value = json::read(line).map_err(|_| Malady {
             cause: Cause::MalformedJson,
             field: None,
         })?;

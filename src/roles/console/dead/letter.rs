@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::choice::DeadQueue;
 use crate::{
     broker::{Delivery, HeaderValue, Headers},
-    domain::{Cause, ClientId, Directory, Dispatch, event::VALUED_EVENTS},
+    domain::{Cause, ClientId, Directory, Dispatch, event::VALUED_EVENTS, json},
     wire::{
         dispatch::{decode, header},
         event::{Envelope, parse},
@@ -119,7 +119,7 @@ impl Letter {
 impl Facts {
     /// Reads what can be read of a body that is no event: the texts by which people tell one from another.
     fn fill_from(&mut self, body: &[u8]) {
-        let Ok(body) = serde_json::from_slice::<serde_json::Value>(body) else {
+        let Ok(body) = json::read::<serde_json::Value>(body) else {
             return;
         };
         let text = |field: &str| match &body[field] {

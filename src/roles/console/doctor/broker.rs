@@ -9,7 +9,7 @@ use crate::{
         Broker, BrokerError,
         topology::{Difference, check, diff_management},
     },
-    domain::Platform,
+    domain::{Platform, json},
     roles::console::{connect::connected, dead::DeadQueue, words::count},
 };
 
@@ -133,7 +133,7 @@ async fn management(tools: Tools<'_>) -> Option<Result<Seen, String>> {
         let url = format!("{}/api/{kind}/{vhost}", base.trim_end_matches('/'));
         let advice = "see RELAY_MANAGEMENT_URL and its user's tags (monitoring)";
         match tools.http.get(&url).await.result {
-            Ok(answer) if answer.status == 200 => serde_json::from_slice(&answer.body)
+            Ok(answer) if answer.status == 200 => json::read(&answer.body)
                 .map_err(|_| format!("the management interface's answer cannot be read: {advice}")),
             Ok(answer) => Err(format!(
                 "the management interface answers with status {}: {advice}",

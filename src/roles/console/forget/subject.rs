@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     domain::{
-        ClientId, Platform,
+        ClientId, Platform, json,
         person::{Person as PlainPerson, Personal},
         search_key::{IdentityKind, SearchKeys},
     },
@@ -95,7 +95,7 @@ impl<'a> Subject<'a> {
     /// Says whether a message is about the person: a text, number or name at any depth of its JSON, or a part of a text, is their identity in one
     /// of its spellings.
     pub(in crate::roles::console) fn is_in(&self, body: &[u8]) -> bool {
-        match serde_json::from_slice::<Value>(body) {
+        match json::read::<Value>(body) {
             Ok(value) => self.in_value(&value),
             Err(_) => self.in_text(&String::from_utf8_lossy(body)),
         }

@@ -177,3 +177,28 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn an_old_time_is_seen_before_the_body_has_come() {
+    let now = at(1_795_168_800);
+    let timely = |signature: &Signature, given: &str, time: Option<&str>| is_timely(signature, given, time, now);
+
+    assert!(timely(&Signature::Meta, "", None));
+    for (given, expected) in [
+        ("t=1795168800,v1=00", true),
+        ("v1=00, t=1795168500", true),
+        ("t=1795168499,v1=00", false),
+        ("v1=00", false),
+        ("t=", false),
+    ] {
+        assert_eq!(timely(&Signature::Stripe, given, None), expected, "{given}");
+    }
+    for (time, expected) in [
+        (Some("1795168800000"), true),
+        (Some("1795168499000"), false),
+        (Some("now"), false),
+        (None, false),
+    ] {
+        assert_eq!(timely(&Signature::Hubspot, "", time), expected, "{time:?}");
+    }
+}

@@ -78,11 +78,16 @@ impl StoreError {
     /// Says whether Postgres refuses the values themselves: out of range, not to be written as they are (class 22), or too large for a limit of its
     /// own (54).
     pub fn is_of_the_data(&self) -> bool {
-        let code = match self {
-            StoreError::Statement(error) => error.code(),
+        self.sqlstate()
+            .is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
+    }
+
+    /// Postgres's code for what went wrong, if it gave one: all that may be logged of an error that may quote a value.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            StoreError::Statement(error) => Some(error.code()?.code()),
             _ => None,
-        };
-        code.is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("54"))
+        }
     }
 }
 

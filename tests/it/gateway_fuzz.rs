@@ -277,15 +277,7 @@ async fn assert_webhooks_are_named(world: &World) {
 async fn thousands_of_random_requests_are_taken_or_refused_by_name() {
     let world = World::new().await;
     world.add_webhooks().await;
-    world
-        .add_ruled_account(
-            "acme",
-            "meta",
-            "4000000001",
-            "agency-meta",
-            r#"{"mode":"live","waba":"102290129340398"}"#,
-        )
-        .await;
+    world.add_dataset().await;
     let key = world.key_of("acme").await;
     let start = world.gateway().role("router").with("RELAY_LOG", "debug");
     let mut gateway = Gateway::start(start.with("RELAY_GATEWAY_PUBLIC_URL", "https://relay.example")).await;

@@ -105,15 +105,7 @@ async fn every_page_of_the_document_is_served_and_by_no_other_method() {
 async fn what_the_gateway_answers_is_what_the_document_says() {
     let world = World::new().await;
     world.add_webhooks().await;
-    world
-        .add_ruled_account(
-            "acme",
-            "meta",
-            "4000000001",
-            "agency-meta",
-            r#"{"mode":"live","waba":"102290129340398"}"#,
-        )
-        .await;
+    world.add_dataset().await;
     let key = world.key_of("acme").await;
     let gateway = Gateway::start(world.gateway()).await;
     let document = openapi::document();

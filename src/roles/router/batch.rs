@@ -21,7 +21,6 @@ use crate::{
     domain::{Cause, ClientId, Directory, EventKey, State, TraceParent},
     metrics::{clicks, conversions},
     roles::{
-        chain,
         context::Context,
         directory::DirectoryUnavailable,
         messages::{Lane, dispatch_message},
@@ -51,9 +50,12 @@ pub(super) enum BatchFailure {
 }
 
 impl BatchFailure {
-    /// Whether Postgres refuses what the messages say, so that trying again helps nobody.
-    fn is_of_the_data(&self) -> bool {
-        matches!(self, BatchFailure::Store(failure) if failure.is_of_the_data())
+    /// Postgres's code, if it refuses what the messages say, so that trying again helps nobody.
+    fn refused_value(&self) -> Option<&str> {
+        match self {
+            BatchFailure::Store(failure) if failure.is_of_the_data() => failure.sqlstate(),
+            _ => None,
+        }
     }
 }
 
@@ -117,11 +119,12 @@ impl Batch {
             }
             Err(failure) => failure,
         };
-        if !failure.is_of_the_data() {
+        let Some(sqlstate) = failure.refused_value() else {
             return Err(failure);
-        }
+        };
         if deliveries.len() == 1 {
-            error!(inbound = self.inbound.as_str(), error = %chain(&failure), "database refuses a message");
+            // The code alone: Postgres's words may quote the value.
+            error!(inbound = self.inbound.as_str(), sqlstate, "database refuses a message");
             let fault = [(0, Malformed::of(Cause::Bug))];
             self.settle_faults(&deliveries, &fault, Utc::now()).await?;
             ack(deliveries);

@@ -195,15 +195,7 @@ pub const SEND_EVENT: &str = "/api/v1/app/meta-ads/capi/send-event";
 
 /// ACME with a WhatsApp dataset, and a person whose click is known.
 pub async fn prepare(world: &World) -> String {
-    world
-        .add_ruled_account(
-            "acme",
-            "meta",
-            "4000000001",
-            "agency-meta",
-            r#"{"mode":"live","waba":"102290129340398"}"#,
-        )
-        .await;
+    world.add_dataset().await;
     world.add_webhooks().await;
     world
         .publish(&[json!({

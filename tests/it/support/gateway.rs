@@ -100,6 +100,13 @@ impl World {
         text
     }
 
+    /// Gives ACME a dataset for its WhatsApp chats.
+    pub async fn add_dataset(&self) {
+        let rules = r#"{"mode":"live","waba":"102290129340398"}"#;
+        self.add_ruled_account("acme", "meta", "4000000001", "agency-meta", rules)
+            .await;
+    }
+
     /// Gives ACME sources of webhooks: WhatsApp, Shopify, Stripe, HubSpot, and one with a plain signature.
     pub async fn add_webhooks(&self) {
         let secret = "env:TEST_SIGNING_SECRET";

@@ -117,10 +117,12 @@ pub fn question<'a>(
     })
 }
 
-/// The click that an ad account takes: the event's own, else the newest that is remembered. One that is older than the ad account's look-back is
-/// given only where nothing goes out without a click, so that it is the reason.
+/// The click that an ad account takes: the event's own, else the newest that is remembered. One that by the ledger is older than the ad account's
+/// look-back is given only where nothing goes out without a click, so that it is the reason.
 pub(super) fn click_for(record: &EventRecord, account: &Account, remembered: &Remembered) -> Option<Click> {
     let click = match own_of(record.into(), account) {
+        // Whoever publishes says themselves how old it is.
+        Some(own) if own.time_is_known => return Some(own),
         Some(own) => since_when(own, remembered),
         None => recalled(record, account, remembered)?,
     };
@@ -130,9 +132,6 @@ pub(super) fn click_for(record: &EventRecord, account: &Account, remembered: &Re
 
 /// An event's own click, since when the ledger knows it.
 fn since_when(own: Click, remembered: &Remembered) -> Click {
-    if own.time_is_known {
-        return own;
-    }
     let seen = remembered
         .clicks
         .iter()

@@ -2,6 +2,7 @@
 
 mod batch;
 mod consulting;
+mod faults;
 pub mod inputs;
 mod reading;
 

